@@ -1,0 +1,195 @@
+# swarmboot: one Makefile, no recursion. `make demo` and `make check` are all that a new user needs.
+#   VARIANT=debug|release|san   build/<variant>/ holds everything that is made
+VARIANT ?= debug
+VERSION := 0.1.0
+B := build/$(VARIANT)
+
+PACKAGES := libarchive libsquashfs1 libcrypto libssl libsodium libfyaml jansson libmicrohttpd sqlite3 \
+	libnl-3.0 libnl-route-3.0 libkmod libzstd libcap libseccomp
+
+# Debian 12 packages: to build, to run, to test.
+DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-rasterbar-dev libssl-dev \
+	libsodium-dev libfyaml-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libnl-3-dev \
+	libnl-route-3-dev libkmod-dev libzstd-dev libcap-dev libseccomp-dev \
+	dnsmasq-base ipxe mmdebstrap kmod \
+	libcmocka-dev bats perl python3 qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
+	squashfs-tools zstd cpio jq curl aria2 skopeo procps clang-format shellcheck codespell man-db
+
+include_flags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+
+CC := gcc
+CXX := g++
+WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wpointer-arith -Wwrite-strings -Wundef
+CWARN := $(WARN) -Wmissing-prototypes -Wstrict-prototypes
+OPT_debug := -O1 -g
+OPT_release := -O2 -g -D_FORTIFY_SOURCE=2
+OPT_san := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSWARMBOOT_VERSION='"$(VERSION)"' $(include_flags)
+CFLAGS := -std=gnu17 $(OPT_$(VARIANT)) $(CWARN) -fstack-protector-strong
+CXXFLAGS := -std=gnu++17 $(OPT_$(VARIANT)) $(WARN) -isystem /usr/include $(shell pkg-config --cflags libtorrent-rasterbar 2>/dev/null)
+LDFLAGS := $(OPT_$(VARIANT)) -Wl,--as-needed
+
+# ---- components: one archive each, sources one file a line ----
+
+SRC_base := \
+	imager/base/buf.c \
+	imager/base/cli.c \
+	imager/base/clihelp.c \
+	imager/base/err.c \
+	imager/base/io.c \
+	imager/base/log.c \
+	imager/base/loop.c \
+	imager/base/parse.c \
+	imager/base/proc.c \
+	imager/base/progress.c
+
+SRC_format := \
+	imager/format/digest.c \
+	imager/format/minisign.c \
+	imager/format/release.c \
+	imager/format/store.c \
+	imager/format/yaml.c
+
+SRC_wire := \
+	seeder/wire/bootargs.c \
+	seeder/wire/http.c \
+	seeder/wire/report.c
+
+SRC_swarm := \
+	seeder/swarm/swarm.cpp
+
+SRC_imager := \
+	imager/build.c \
+	imager/images.c \
+	imager/sign.c
+
+SRC_seeder := \
+	seeder/serve.c \
+	seeder/statuscmd.c
+
+SRC_agent := \
+	initramfs/fetch.c
+
+COMPONENTS := base format wire swarm imager seeder agent
+
+LIBS_base :=
+LIBS_format := $(shell pkg-config --libs jansson libcrypto libsodium libfyaml 2>/dev/null)
+LIBS_wire := $(shell pkg-config --libs jansson libssl libcrypto 2>/dev/null)
+LIBS_swarm := $(shell pkg-config --libs libtorrent-rasterbar 2>/dev/null) -lstdc++ -lpthread
+LIBS_imager := $(shell pkg-config --libs libarchive libsquashfs1 libkmod libzstd libcap 2>/dev/null)
+LIBS_seeder := $(shell pkg-config --libs libmicrohttpd sqlite3 2>/dev/null)
+LIBS_agent := $(shell pkg-config --libs libnl-3.0 libnl-route-3.0 libkmod libseccomp libcap 2>/dev/null)
+
+obj = $(addprefix $(B)/obj/,$(addsuffix .o,$(basename $(1))))
+ar = $(addprefix $(B)/lib,$(addsuffix .a,$(1)))
+libs = $(foreach c,$(1),$(LIBS_$(c)))
+
+# Who links what, upper layers first.
+USES_swarmboot := imager seeder swarm wire format base
+USES_init := agent swarm wire format base
+
+.PHONY: all
+all: $(B)/swarmboot $(B)/swarmboot-init man
+
+$(B)/swarmboot: $(call obj,swarmboot.c) $(call ar,$(USES_swarmboot))
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(USES_swarmboot)) -lm
+
+$(B)/swarmboot-init: $(call obj,initramfs/main.c) $(call ar,$(USES_init))
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,$(USES_init)) -lm
+
+define archive
+$(B)/lib$(1).a: $(call obj,$(SRC_$(1)))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach c,$(COMPONENTS),$(eval $(call archive,$(c))))
+
+# A change of flags rebuilds what they were used for.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(CXX) $(CXXFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(CXX) $(CXXFLAGS)' >$@
+.PHONY: FORCE
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.cpp $(B)/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- man pages, from the command tables ----
+
+COMMANDS := build keygen sign verify images show tag serve status
+MAN := $(COMMANDS:%=$(B)/man/swarmboot-%.1)
+
+.PHONY: man
+man: $(MAN)
+
+$(B)/man/swarmboot-%.1: $(B)/swarmboot
+	@mkdir -p $(@D)
+	$< $* --man >$@.tmp && mv $@.tmp $@
+
+# ---- tests ----
+
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+# Tests link the components that ship; the linker drops what a test does not use.
+$(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(call ar,imager seeder agent swarm wire format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(call libs,imager seeder agent swarm wire format base) -lcmocka -lm
+
+PROVE := prove --exec tests/run
+CLI_TESTS = $(wildcard tests/cli/*.bats)
+NETNS_TESTS = $(wildcard tests/netns/*.bats)
+QEMU_TESTS = $(wildcard tests/qemu/*.bats)
+export BUILD_DIR := $(CURDIR)/$(B)
+
+.PHONY: check check-unit check-cli check-netns check-qemu
+check: deps
+	@$(MAKE) --no-print-directory all unit-tests
+	$(PROVE) $(UNIT) $(CLI_TESTS) $(NETNS_TESTS) $(QEMU_TESTS)
+
+.PHONY: unit-tests
+unit-tests: $(UNIT)
+
+check-unit: $(UNIT)
+	$(PROVE) $(UNIT)
+
+check-cli: all
+	$(PROVE) $(CLI_TESTS)
+
+check-netns: all
+	$(PROVE) $(NETNS_TESTS)
+
+check-qemu: all
+	$(PROVE) $(QEMU_TESTS)
+
+# ---- the demo ----
+
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory VARIANT=release all
+	BUILD_DIR=$(CURDIR)/build/release tests/lab/demo
+
+# ---- set-up and hygiene ----
+
+.PHONY: deps
+deps:
+	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Abbrev}\n' $(DEPS) 2>/dev/null | \
+		awk '$$2 == "ii" { print $$1 }' | sort >.deps.tmp; \
+		printf '%s\n' $(DEPS) | sort -u | comm -23 - .deps.tmp; rm -f .deps.tmp); \
+	if [ -n "$$missing" ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+
+.PHONY: lint
+lint:
+	tests/lint
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

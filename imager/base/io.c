@@ -1,0 +1,309 @@
+/* Owns file reads and writes as wholes: limits on input, atomic appearance on output. */
+#include "imager/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "imager/base/cleanup.h"
+
+ssize_t read_full(int fd, void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, (char *)data + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int write_full(int fd, const void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* sysfs and procfs report a size of 0 or 4096, so the size is only a first guess. */
+static int read_fd(int fd, size_t limit, char **ret, size_t *ret_len)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t len = 0, size = 4096;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > limit)
+		return -EFBIG;
+	if (st.st_size > 0)
+		size = (size_t)st.st_size + 2;
+	for (;;) {
+		char *grown = realloc(data, size);
+		ssize_t n;
+
+		if (!grown)
+			return -ENOMEM;
+		data = grown;
+		n = read_full(fd, data + len, size - 1 - len);
+		if (n < 0)
+			return (int)n;
+		len += (size_t)n;
+		if (len > limit)
+			return -EFBIG;
+		if (len < size - 1)
+			break;
+		size *= 2;
+	}
+	data[len] = '\0';
+	*ret = TAKE(data);
+	if (ret_len)
+		*ret_len = len;
+	return 0;
+}
+
+int read_file_at(int dirfd, const char *path, size_t limit, char **ret, size_t *ret_len)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return read_fd(fd, limit, ret, ret_len);
+}
+
+int read_file(const char *path, size_t limit, char **ret, size_t *ret_len, struct err *err)
+{
+	int r = read_file_at(AT_FDCWD, path, limit, ret, ret_len);
+
+	if (r == -EFBIG)
+		return err_set(err, EFBIG, "%s: larger than the %zu bytes allowed", path, limit);
+	if (r < 0)
+		return err_path(err, -r, path);
+	return 0;
+}
+
+int write_file(const char *path, const struct file_content *content, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, content->mode);
+	int r;
+
+	if (fd < 0)
+		return err_path(err, errno, path);
+	r = write_full(fd, content->data, content->len);
+	if (r < 0)
+		return err_path(err, -r, path);
+	return 0;
+}
+
+static int write_synced(const char *path, const struct file_content *content, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, content->mode);
+	int r;
+
+	if (fd < 0)
+		return err_path(err, errno, path);
+	if (fchmod(fd, content->mode) < 0)
+		return err_path(err, errno, path);
+	r = write_full(fd, content->data, content->len);
+	if (r < 0)
+		return err_path(err, -r, path);
+	if (fsync(fd) < 0)
+		return err_path(err, errno, path);
+	return 0;
+}
+
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return strdup(".");
+	if (slash == path)
+		return strdup("/");
+	return strndup(path, (size_t)(slash - path));
+}
+
+int write_file_atomic(const char *path, const struct file_content *content, struct err *err)
+{
+	_cleanup_free_ char *parent = parent_of(path), *temp = NULL;
+	int r;
+
+	if (!parent || asprintf(&temp, "%s.tmp.%d", path, getpid()) < 0)
+		return err_oom(err, path);
+	r = write_synced(temp, content, err);
+	if (r >= 0 && rename(temp, path) < 0)
+		r = err_path(err, errno, path);
+	if (r < 0) {
+		(void)unlink(temp);
+		return r;
+	}
+	return sync_dir(parent, err);
+}
+
+int sync_dir(const char *path, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_path(err, errno, path);
+	return 0;
+}
+
+static int copy_fd(int in, int out)
+{
+	char block[65536];
+	ssize_t n;
+
+	do {
+		n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
+	} while (n > 0);
+	if (n == 0)
+		return 0;
+	/* Across file systems or on old kernels; the offsets tell how far it came. */
+	while ((n = read_full(in, block, sizeof(block))) > 0) {
+		int r = write_full(out, block, (size_t)n);
+
+		if (r < 0)
+			return r;
+	}
+	return (int)n;
+}
+
+int copy_file(const char *from, const char *to, mode_t mode, struct err *err)
+{
+	_cleanup_close_ int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
+	int r;
+
+	if (in < 0)
+		return err_path(err, errno, from);
+	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	if (out < 0 || fchmod(out, mode) < 0)
+		return err_path(err, errno, to);
+	r = copy_fd(in, out);
+	if (r < 0)
+		return err_path(err, -r, to);
+	return 0;
+}
+
+int mkdir_p(const char *path, struct err *err)
+{
+	_cleanup_free_ char *part = strdup(path);
+
+	if (!part)
+		return err_oom(err, path);
+	for (char *p = part + 1; *part; p++) {
+		char end = *p;
+
+		if (end != '/' && end != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return err_path(err, errno, part);
+		*p = end;
+		if (end == '\0')
+			break;
+	}
+	return 0;
+}
+
+static int remove_at(int dirfd, const char *name, dev_t dev);
+
+static int remove_children(int dirfd, const char *name, dev_t dev)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return -errno;
+	for (struct dirent *e; (e = readdir(dir));) {
+		int r;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		r = remove_at(fd, e->d_name, dev);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int remove_at(int dirfd, const char *name, dev_t dev)
+{
+	struct stat st;
+	int r;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISDIR(st.st_mode))
+		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+	if (st.st_dev != dev)
+		return -EXDEV;
+	r = remove_children(dirfd, name, dev);
+	if (r < 0)
+		return r;
+	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+int remove_tree(const char *path, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_path(err, errno, path);
+	r = remove_at(AT_FDCWD, path, st.st_dev);
+	if (r == -EXDEV)
+		return err_set(err, EXDEV, "%s: something is mounted below it", path);
+	if (r < 0)
+		return err_path(err, -r, path);
+	return 0;
+}
+
+char *path_join(const char *a, const char *b)
+{
+	char *joined;
+
+	if (!*b)
+		return strdup(a);
+	while (*b == '/')
+		b++;
+	if (asprintf(&joined, "%s%s%s", a, *a && a[strlen(a) - 1] == '/' ? "" : "/", b) < 0)
+		return NULL;
+	return joined;
+}
+
+int path_is_inside(const char *path)
+{
+	if (!*path)
+		return 0;
+	for (;;) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 0 || (len == 1 && path[0] == '.') || (len == 2 && !memcmp(path, "..", 2)))
+			return 0;
+		if (!path[len])
+			return 1;
+		path += len + 1;
+	}
+}

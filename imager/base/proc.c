@@ -1,0 +1,215 @@
+/* Owns child processes: start by argv, read what they print line by line, turn their end into a sentence. */
+#include "imager/base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/io.h"
+
+#define LINE_LIMIT 4096
+
+void proc_status_text(int status, char *ret, size_t size)
+{
+	if (WIFEXITED(status))
+		(void)snprintf(ret, size, "exited with status %d", WEXITSTATUS(status));
+	else
+		(void)snprintf(
+			ret, size, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+}
+
+/* In the child: the errno of a failed exec goes up the close-on-exec pipe. */
+static void fail_child(int report)
+{
+	int code = errno;
+
+	(void)!write(report, &code, sizeof(code));
+	_exit(127);
+}
+
+static void exec_child(const char *const argv[], const struct proc_opts *opts, const int fds[4])
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	for (int i = 0; i < 3; i++)
+		if (fds[i] >= 0 && dup2(fds[i], i) < 0)
+			fail_child(fds[3]);
+	if (opts->chroot && (chroot(opts->chroot) < 0 || chdir("/") < 0))
+		fail_child(fds[3]);
+	for (const char *const *e = opts->env; e && *e; e++)
+		if (putenv((char *)*e) != 0)
+			fail_child(fds[3]);
+	(void)execvp(argv[0], (char *const *)argv);
+	fail_child(fds[3]);
+}
+
+/* fds: stdin, stdout, stderr of the child (-1 to inherit). Returns the pid once exec has happened. */
+static pid_t start(const char *const argv[], const struct proc_opts *opts, const int fds[3], struct err *err)
+{
+	int report[2], code = 0;
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return err_set(err, errno, "cannot start %s: %s", argv[0], strerror(errno));
+	pid = fork();
+	if (pid == 0)
+		exec_child(argv, opts, (const int[4]){fds[0], fds[1], fds[2], report[1]});
+	(void)close(report[1]);
+	if (pid < 0)
+		code = errno;
+	else
+		(void)read_full(report[0], &code, sizeof(code));
+	(void)close(report[0]);
+	if (code && pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	if (code)
+		return err_set(err, code, "cannot run %s: %s", argv[0], strerror(code));
+	return pid;
+}
+
+/* What a running child's output is made of; `last` keeps the last line for the sentence. */
+struct output {
+	const struct proc_opts *opts;
+	struct buf *capture;
+	size_t limit;
+	char line[LINE_LIMIT];
+	size_t len;
+	char last[256];
+};
+
+static void end_line(struct output *out)
+{
+	out->line[out->len] = '\0';
+	if (out->len)
+		(void)snprintf(out->last, sizeof(out->last), "%.*s", (int)sizeof(out->last) - 1, out->line);
+	if (out->opts->line)
+		out->opts->line(out->line, out->opts->arg);
+	out->len = 0;
+}
+
+static int take_output(struct output *out, const char *data, size_t len)
+{
+	if (out->opts->log_fd > 0)
+		(void)write_full(out->opts->log_fd, data, len);
+	if (out->capture) {
+		if (len > out->limit - out->capture->len)
+			return -EFBIG;
+		if (buf_add(out->capture, data, len) < 0)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (data[i] == '\n')
+			end_line(out);
+		else if (out->len < LINE_LIMIT - 1)
+			out->line[out->len++] = data[i];
+	}
+	return 0;
+}
+
+static int drain(int fd, struct output *out)
+{
+	char block[8192];
+	int r = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, block, sizeof(block));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		if (r == 0)
+			r = take_output(out, block, (size_t)n);
+	}
+	if (out->len)
+		end_line(out);
+	return r;
+}
+
+static int finish(const char *const argv[], pid_t pid, const char *last, struct err *err)
+{
+	char how[64];
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_set(err, errno, "%s: wait: %s", argv[0], strerror(errno));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	proc_status_text(status, how, sizeof(how));
+	return err_set(err, EIO, "%s %s%s%s", argv[0], how, *last ? ": " : "", last);
+}
+
+static int open_input(const char *input, struct err *err)
+{
+	int fd = input ? memfd_create("stdin", MFD_CLOEXEC) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || (input && (write_full(fd, input, strlen(input)) < 0 || lseek(fd, 0, SEEK_SET) < 0)))
+		return err_set(err, errno, "cannot prepare standard input: %s", strerror(errno));
+	return fd;
+}
+
+static int run(const char *const argv[], struct output *out, struct err *err)
+{
+	_cleanup_close_ int in = open_input(out->opts->input, err), read_end = -1, write_end = -1;
+	int ends[2], drained, r;
+	pid_t pid;
+
+	if (in < 0)
+		return in;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set(err, errno, "cannot start %s: %s", argv[0], strerror(errno));
+	read_end = ends[0];
+	write_end = ends[1];
+	pid = start(argv, out->opts, (const int[3]){in, write_end, out->capture ? -1 : write_end}, err);
+	if (pid < 0)
+		return pid;
+	(void)close(TAKE_FD(write_end));
+	drained = drain(read_end, out);
+	r = finish(argv, pid, out->last, err);
+	if (r == 0 && drained < 0)
+		r = err_set(err, -drained, "%s printed more than %zu bytes", argv[0], out->limit);
+	return r;
+}
+
+int proc_run(const char *const argv[], const struct proc_opts *opts, struct err *err)
+{
+	static const struct proc_opts none = {0};
+	struct output out = {.opts = opts ? opts : &none};
+
+	return run(argv, &out, err);
+}
+
+int proc_capture(const char *const argv[], size_t limit, char **ret, struct err *err)
+{
+	static const struct proc_opts none = {0};
+	_cleanup_buf_ struct buf capture = {0};
+	struct output out = {.opts = &none, .capture = &capture, .limit = limit};
+	int r = run(argv, &out, err);
+
+	if (r < 0)
+		return r;
+	*ret = buf_steal(&capture);
+	return *ret ? 0 : err_oom(err, argv[0]);
+}
+
+pid_t proc_spawn(const char *const argv[], int log_fd, struct err *err)
+{
+	static const struct proc_opts none = {0};
+	_cleanup_close_ int in = open_input(NULL, err);
+
+	if (in < 0)
+		return in;
+	return start(argv, &none, (const int[3]){in, log_fd, log_fd}, err);
+}

@@ -1,0 +1,39 @@
+/* Child processes by argument vector, never by shell. */
+#ifndef BASE_PROC_H
+#define BASE_PROC_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "imager/base/buf.h"
+#include "imager/base/err.h"
+
+struct proc_opts {
+	const char *const *env; /* NAME=VALUE added to the environment, NULL-terminated; NULL for none */
+	const char *chroot;     /* change root (and folder) to this; NULL to stay */
+	const char *input;      /* stdin's bytes; NULL for /dev/null */
+	int log_fd;             /* where stdout and stderr go that are not captured; 0 or less: discarded */
+	/* Called for every line of output (stdout and stderr mixed, no newline) as it comes; may be NULL. */
+	void (*line)(const char *text, void *arg);
+	void *arg;
+};
+
+/*
+ * Runs argv[0] (looked up in PATH) to its end. 0 when it exits 0; else -errno (-ENOENT: no such program,
+ * -EIO: it failed) and a sentence with the program, its exit status or signal, and the last line it printed.
+ */
+int proc_run(const char *const argv[], const struct proc_opts *opts, struct err *err);
+
+/* The same, with its stdout (at most `limit` bytes) in *ret, free(). */
+int proc_capture(const char *const argv[], size_t limit, char **ret, struct err *err);
+
+/*
+ * Starts a long-lived child with stdout and stderr on log_fd (or inherited when < 0). The child dies with us
+ * (PR_SET_PDEATHSIG). Returns its pid or -errno; the caller reaps it.
+ */
+pid_t proc_spawn(const char *const argv[], int log_fd, struct err *err);
+
+/* "exited with status 3", "killed by signal 9 (Killed)" from a wait status. */
+void proc_status_text(int status, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * YAML read by a schema that is a table: every key has a kind, a place to go and a sentence on what is
+ * allowed. Every fault names "file:line: key: what is wrong, what is allowed". Over libfyaml; used by the
+ * profile and by the cluster file.
+ */
+#ifndef FORMAT_YAML_H
+#define FORMAT_YAML_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/err.h"
+
+#define YAML_LIMIT (1 << 20) /* bytes of one file */
+
+struct yaml_doc;
+struct yaml_node; /* borrowed from its document */
+
+int yaml_load(const char *path, struct yaml_doc **ret, struct err *err);
+void yaml_free(struct yaml_doc *doc);
+DEFINE_CLEANUP(struct yaml_doc *, yaml_free)
+#define _cleanup_yaml_ _cleanup_(yaml_free_p)
+struct yaml_node *yaml_root(struct yaml_doc *doc);
+
+/* Sets err to "file:line: KEY: sentence" for the place of the node (node may be any node of the document).
+ * Returns -EINVAL. */
+int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+enum yaml_kind {
+	YAML_STRING,  /* char *, malloc'd */
+	YAML_NAME,    /* char *, must pass parse_name */
+	YAML_SIZE,    /* uint64_t bytes, "512MiB" */
+	YAML_U64,     /* uint64_t */
+	YAML_BOOL,    /* int */
+	YAML_MODE,    /* mode_t */
+	YAML_MAC,     /* char[MAC_TEXT_SIZE] */
+	YAML_STRINGS, /* struct yaml_strings: a list of strings (one string counts as a list of one) */
+	YAML_MAP,     /* a nested mapping, read by .keys into base + offset */
+	YAML_LIST,    /* a list of mappings or values, each handed to .each */
+	YAML_TABLE,   /* a mapping of name -> value with free names, each handed to .each with its name */
+};
+
+struct yaml_strings {
+	char **items;
+	size_t count;
+};
+void yaml_strings_release(struct yaml_strings *s);
+
+struct yaml_key {
+	const char *name; /* NULL ends the table */
+	enum yaml_kind kind;
+	size_t offset; /* of the field below `base` */
+	int required;
+	const char *allowed;         /* what is allowed, for the sentence; NULL: told from the kind */
+	const struct yaml_key *keys; /* YAML_MAP */
+	/* YAML_LIST: name is NULL. base is the base of the table. 0 or negative with err set (yaml_fault). */
+	int (*each)(struct yaml_node *node, const char *name, void *base, struct err *err);
+};
+
+/* Reads a mapping by the table into base. Unknown and repeated keys, missing required ones and wrong types
+ * are faults. */
+int yaml_read_map(struct yaml_node *node, const struct yaml_key *keys, void *base, struct err *err);
+
+/* A scalar's text; -EINVAL with a fault when it is none. free(). */
+int yaml_text(struct yaml_node *node, const char *key, char **ret, struct err *err);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * BitTorrent behind a C API: libtorrent-rasterbar 2.0.8, v1 torrents only, TCP only, no DHT, LSD, PEX or
+ * UPnP. The one C++ file of the project, swarm.cpp, implements it. No callback comes from libtorrent's
+ * threads: the caller polls swarm_fd() and drains events as plain structs. Settings and reasons: swarm.cpp,
+ * each at its line.
+ */
+#ifndef SWARM_SWARM_H
+#define SWARM_SWARM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imager/base/buf.h"
+#include "imager/base/err.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct swarm;
+
+enum swarm_role {
+	SWARM_SEEDER, /* head node: many connections, mmap I/O */
+	SWARM_NODE,   /* fetches into tmpfs, then seeds */
+};
+
+struct swarm_options {
+	enum swarm_role role;
+	const char *listen;   /* "A.B.C.D:PORT" ; port 0: any */
+	uint64_t upload_rate; /* bytes/s, 0: unlimited */
+};
+
+/* NULL with err set on failure. */
+struct swarm *swarm_new(const struct swarm_options *options, struct err *err);
+/* Ends the session (announces stopped), waits at most about 2 s. Takes NULL. */
+void swarm_free(struct swarm *s);
+
+/* An eventfd, readable while events wait. Not owned by the caller. */
+int swarm_fd(const struct swarm *s);
+/* The port it listens on. */
+uint16_t swarm_port(const struct swarm *s);
+
+struct swarm_torrent {
+	const char *torrent; /* the .torrent file's bytes */
+	size_t len;
+	const char *path; /* the data file itself; its last component need not be the torrent's name */
+	const char *const *trackers; /* announce URLs, NULL-terminated */
+	int complete; /* the file is whole and was hashed by the caller: seed without a check */
+};
+
+/*
+ * Adds it; a handle >= 0, or negative: -EBADMSG (not a v1 single-file torrent without paths), else -errno.
+ * The fetched file is allocated in full before the first byte.
+ */
+int swarm_add(struct swarm *s, const struct swarm_torrent *t, struct err *err);
+void swarm_remove(struct swarm *s, int handle);
+/* Connects to a peer without a tracker (tests; fallback). 0 or -errno. */
+int swarm_connect(struct swarm *s, int handle, const char *address, uint16_t port);
+
+enum swarm_event_kind {
+	SWARM_EVENT_DONE,    /* all pieces are there and hash-checked (SHA-1) */
+	SWARM_EVENT_FAILED,  /* disk error or upload mode: text says why; fatal for the torrent */
+	SWARM_EVENT_TRACKER, /* a tracker failed: text says which and why; not fatal */
+};
+
+struct swarm_event {
+	enum swarm_event_kind kind;
+	int handle;
+	char text[256];
+};
+
+/* 1 and *ret, or 0 when none is left (which also clears the eventfd). */
+int swarm_next_event(struct swarm *s, struct swarm_event *ret);
+
+struct swarm_stats {
+	uint64_t size, done;  /* bytes of the file; verified bytes */
+	uint64_t downloaded;  /* payload bytes received, useful or not */
+	uint64_t from_marked; /* of these, from addresses named by swarm_mark (the seeders) */
+	uint64_t uploaded;    /* payload bytes sent */
+	uint64_t wasted;      /* received twice or failed the hash */
+	unsigned peers;
+};
+int swarm_stats(struct swarm *s, int handle, struct swarm_stats *ret);
+/* Names an IPv4 address as a seeder's, for from_marked. Call before adding. */
+int swarm_mark(struct swarm *s, const char *address);
+
+/* Piece length by size alone: 256 KiB below 128 MiB ... doubled so that there are at most about 2048 pieces,
+ * 16 MiB at most. */
+uint32_t swarm_piece_length(uint64_t size);
+
+struct swarm_make {
+	int fd; /* the file */
+	uint64_t size;
+	const char *name;                           /* the file's name in the torrent: the digest's hex */
+	void (*progress)(uint64_t done, void *arg); /* may be NULL */
+	void *arg;
+};
+/* The .torrent: v1, one file, private, no date, no creator: the same bytes for the same file everywhere. */
+int swarm_make_torrent(const struct swarm_make *make, struct buf *ret, struct err *err);
+/* The v1 infohash of a .torrent. -EBADMSG. */
+int swarm_infohash(const char *torrent, size_t len, uint8_t ret[20], struct err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
