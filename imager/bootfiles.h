@@ -1,0 +1,35 @@
+/* take boot files: a tree and the agent -> kernel and initramfs. */
+#ifndef IMAGER_BOOTFILES_H
+#define IMAGER_BOOTFILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imager/base/err.h"
+#include "imager/format/release.h"
+
+struct bootfiles_options {
+	const char *agent;          /* path of the swarmboot-init program on this host */
+	const char *keyring;        /* text of the trusted public keys; refused when empty */
+	const char *profile;        /* its name, for the agent to compare */
+	const char *const *modules; /* names of further kernel modules and "drivers/net/..." folder prefixes;
+				       NULL-terminated, may be NULL */
+	uint64_t mtime;             /* SOURCE_DATE_EPOCH */
+};
+
+struct bootfiles {
+	char kernel_release[RELEASE_NAME_SIZE];
+	char *kernel;    /* path in outdir, "kernel" */
+	char *initramfs; /* path in outdir, "initramfs" */
+};
+void bootfiles_release(struct bootfiles *b);
+
+/*
+ * Finds the one kernel of the tree (boot/vmlinuz-* or usr/lib/modules/REL/vmlinuz; more than one or none is a
+ * fault that lists them), copies it to outdir, makes the initramfs there (initrd.h), and empties the tree's
+ * boot/ folder.
+ */
+int bootfiles_collect(const char *root, const char *outdir, const struct bootfiles_options *options,
+	struct bootfiles *ret, struct err *err);
+
+#endif
