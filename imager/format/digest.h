@@ -33,10 +33,12 @@ typedef void (*digest_progress)(uint64_t done, void *arg);
 /* The whole of fd from offset 0, by pread; the file position stays. 0 or -errno. *ret_size may be NULL. */
 int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, digest_progress progress, void *arg);
 
-/* Streaming. */
+/* Streaming: new, any number of adds, one end, free. Adds and end return 0 or -EIO. */
 struct digest_stream;
 struct digest_stream *digest_stream_new(void); /* NULL: out of memory */
 void digest_stream_free(struct digest_stream *s);
+DEFINE_CLEANUP(struct digest_stream *, digest_stream_free)
+#define _cleanup_digest_stream_ _cleanup_(digest_stream_free_p)
 int digest_stream_add(struct digest_stream *s, const void *data, size_t len);
 int digest_stream_end(struct digest_stream *s, struct digest *ret);
 
