@@ -45,9 +45,12 @@ SRC_base := \
 
 SRC_format := \
 	imager/format/digest.c \
+	imager/format/minifile.c \
 	imager/format/minisign.c \
 	imager/format/release.c \
+	imager/format/secretkey.c \
 	imager/format/store.c \
+	imager/format/trust.c \
 	imager/format/yaml.c
 
 SRC_wire := \
@@ -177,9 +180,9 @@ demo: deps
 
 .PHONY: deps
 deps:
-	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Abbrev}\n' $(DEPS) 2>/dev/null | \
-		awk '$$2 == "ii" { print $$1 }' | sort >.deps.tmp; \
-		printf '%s\n' $(DEPS) | sort -u | comm -23 - .deps.tmp; rm -f .deps.tmp); \
+	@missing=$$(for package in $(DEPS); do \
+		case $$(dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null) in \
+		ii*) ;; *) echo $$package ;; esac; done); \
 	if [ -n "$$missing" ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
@@ -187,6 +190,10 @@ deps:
 .PHONY: lint
 lint:
 	tests/lint
+
+.PHONY: print-flags
+print-flags:
+	@printf '%s\n' '$(CPPFLAGS) -std=gnu17 -Wall -Wextra'
 
 .PHONY: clean
 clean:

@@ -4,12 +4,12 @@
 
 #include "imager/base/cli.h"
 
-extern const struct cli_command command_build;	/* build.c */
+extern const struct cli_command command_build;  /* build.c */
 extern const struct cli_command command_keygen; /* sign.c */
-extern const struct cli_command command_sign;	/* sign.c */
+extern const struct cli_command command_sign;   /* sign.c */
 extern const struct cli_command command_verify; /* sign.c */
 extern const struct cli_command command_images; /* images.c */
-extern const struct cli_command command_show;	/* images.c */
-extern const struct cli_command command_tag;	/* images.c */
+extern const struct cli_command command_show;   /* images.c */
+extern const struct cli_command command_tag;    /* images.c */
 
 #endif
