@@ -26,7 +26,7 @@ OPT_release := -O2 -g -D_FORTIFY_SOURCE=2
 OPT_san := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSWARMBOOT_VERSION='"$(VERSION)"' $(include_flags)
 CFLAGS := -std=gnu17 $(OPT_$(VARIANT)) $(CWARN) -fstack-protector-strong
-CXXFLAGS := -std=gnu++17 $(OPT_$(VARIANT)) $(WARN) -isystem /usr/include $(shell pkg-config --cflags libtorrent-rasterbar 2>/dev/null)
+CXXFLAGS := -std=gnu++17 $(OPT_$(VARIANT)) $(WARN) $(shell pkg-config --cflags libtorrent-rasterbar 2>/dev/null)
 LDFLAGS := $(OPT_$(VARIANT)) -Wl,--as-needed
 
 # ---- components: one archive each, sources one file a line ----
