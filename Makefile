@@ -64,7 +64,12 @@ SRC_swarm := \
 SRC_imager := \
 	imager/build.c \
 	imager/images.c \
-	imager/sign.c
+	imager/sign.c \
+	imager/squash.c \
+	imager/squash/content.c \
+	imager/squash/image.c \
+	imager/squash/tree.c \
+	imager/squash/write.c
 
 SRC_seeder := \
 	seeder/serve.c \

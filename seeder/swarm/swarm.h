@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "imager/base/buf.h"
-#include "imager/base/err.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#include "imager/base/buf.h"
+#include "imager/base/err.h"
 
 struct swarm;
 
@@ -26,11 +26,11 @@ enum swarm_role {
 
 struct swarm_options {
 	enum swarm_role role;
-	const char *listen;   /* "A.B.C.D:PORT" ; port 0: any */
+	const char *listen;   /* "A.B.C.D:PORT"; port 0: any; 0.0.0.0 announces once for every address */
 	uint64_t upload_rate; /* bytes/s, 0: unlimited */
 };
 
-/* NULL with err set on failure. */
+/* NULL with err set on failure, also when the port is in use: no other one is tried. */
 struct swarm *swarm_new(const struct swarm_options *options, struct err *err);
 /* Ends the session (announces stopped), waits at most about 2 s. Takes NULL. */
 void swarm_free(struct swarm *s);
@@ -44,21 +44,25 @@ struct swarm_torrent {
 	const char *torrent; /* the .torrent file's bytes */
 	size_t len;
 	const char *path; /* the data file itself; its last component need not be the torrent's name */
-	const char *const *trackers; /* announce URLs, NULL-terminated */
+	const char *const *trackers; /* announce URLs, NULL-terminated; NULL: none */
 	int complete; /* the file is whole and was hashed by the caller: seed without a check */
 };
 
 /*
- * Adds it; a handle >= 0, or negative: -EBADMSG (not a v1 single-file torrent without paths), else -errno.
- * The fetched file is allocated in full before the first byte.
+ * Adds it; a handle >= 0, or negative: -EBADMSG (not a private v1 torrent of one file with a plain name, or
+ * the complete file's size is another one), -EEXIST (it is there already), else -errno. The fetched file is
+ * allocated in full before the first byte (-ENOSPC); what a file that is there already holds is checked
+ * and kept.
  */
 int swarm_add(struct swarm *s, const struct swarm_torrent *t, struct err *err);
+/* Ends its connections; the file stays. The handle is not given out again. */
 void swarm_remove(struct swarm *s, int handle);
-/* Connects to a peer without a tracker (tests; fallback). 0 or -errno. */
+/* Connects to a peer without a tracker (tests; fallback). A torrent that is complete connects to nobody. 0 or
+ * -errno. */
 int swarm_connect(struct swarm *s, int handle, const char *address, uint16_t port);
 
 enum swarm_event_kind {
-	SWARM_EVENT_DONE,    /* all pieces are there and hash-checked (SHA-1) */
+	SWARM_EVENT_DONE,    /* fetched: all pieces are there and hash-checked (SHA-1) */
 	SWARM_EVENT_FAILED,  /* disk error or upload mode: text says why; fatal for the torrent */
 	SWARM_EVENT_TRACKER, /* a tracker failed: text says which and why; not fatal */
 };
@@ -80,12 +84,12 @@ struct swarm_stats {
 	uint64_t wasted;      /* received twice or failed the hash */
 	unsigned peers;
 };
+/* 0, -ENOENT (no such handle) or -errno. Asks the network thread: milliseconds. */
 int swarm_stats(struct swarm *s, int handle, struct swarm_stats *ret);
-/* Names an IPv4 address as a seeder's, for from_marked. Call before adding. */
+/* Names an IPv4 address as a seeder's, for from_marked of torrents added later. 0 or -EINVAL. */
 int swarm_mark(struct swarm *s, const char *address);
 
-/* Piece length by size alone: 256 KiB below 128 MiB ... doubled so that there are at most about 2048 pieces,
- * 16 MiB at most. */
+/* Piece length by size alone: 256 KiB, doubled until there are at most 2048 pieces, 16 MiB at most. */
 uint32_t swarm_piece_length(uint64_t size);
 
 struct swarm_make {
@@ -95,8 +99,19 @@ struct swarm_make {
 	void (*progress)(uint64_t done, void *arg); /* may be NULL */
 	void *arg;
 };
-/* The .torrent: v1, one file, private, no date, no creator: the same bytes for the same file everywhere. */
+/*
+ * The .torrent: v1, one file, private, no date, no creator: the same bytes for the same file everywhere.
+ * Appends to ret. 0, -EINVAL (an empty file, a name that is none), -EIO (the file ends early) or -errno of
+ * the read. Formats: BEP 3, BEP 27.
+ */
 int swarm_make_torrent(const struct swarm_make *make, struct buf *ret, struct err *err);
+/* The one file a .torrent is for. */
+struct swarm_file {
+	char name[256];
+	uint64_t size; /* bytes */
+};
+/* Reads it, with the checks of swarm_add. -EBADMSG. */
+int swarm_inspect(const char *torrent, size_t len, struct swarm_file *ret, struct err *err);
 /* The v1 infohash of a .torrent. -EBADMSG. */
 int swarm_infohash(const char *torrent, size_t len, uint8_t ret[20], struct err *err);
 

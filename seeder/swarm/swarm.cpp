@@ -1,0 +1,670 @@
+/*
+ * Owns libtorrent: the session, its settings, its alerts and the exact count of bytes by peer address. Knows
+ * nothing of trackers' policy, of digests or of what the file means. No exception leaves this file.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* a function and a struct of one name are usual in C */
+#include "seeder/swarm/swarm.h"
+#pragma GCC diagnostic pop
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <libtorrent/add_torrent_params.hpp>
+#include <libtorrent/alert_types.hpp>
+#include <libtorrent/bdecode.hpp>
+#include <libtorrent/bencode.hpp>
+#include <libtorrent/extensions.hpp>
+#include <libtorrent/extensions/smart_ban.hpp>
+#include <libtorrent/hasher.hpp>
+#include <libtorrent/ip_filter.hpp>
+#include <libtorrent/mmap_disk_io.hpp>
+#include <libtorrent/peer_class.hpp>
+#include <libtorrent/peer_connection_handle.hpp>
+#include <libtorrent/posix_disk_io.hpp>
+#include <libtorrent/session.hpp>
+#include <libtorrent/session_params.hpp>
+#include <libtorrent/settings_pack.hpp>
+#include <libtorrent/torrent_info.hpp>
+#include <libtorrent/torrent_status.hpp>
+
+namespace
+{
+namespace lt = libtorrent;
+using pack = lt::settings_pack;
+
+constexpr int kib = 1024, mib = 1024 * 1024;
+constexpr uint32_t piece_min = 256 * kib, piece_max = 16 * mib;
+constexpr uint64_t pieces_wanted = 2048;
+
+/* Integers and booleans alike; the name carries the type. Where both columns agree the reason is common. */
+struct setting {
+	int name;
+	int seeder, node;
+};
+
+const setting settings[] = {
+	/* uTP is 60 to 100 times slower than TCP on a LAN. */
+	{pack::enable_outgoing_utp, 0, 0},
+	{pack::enable_incoming_utp, 0, 0},
+	{pack::mixed_mode_algorithm, pack::prefer_tcp, pack::prefer_tcp},
+	/* No strangers, and nobody but the tracker shapes the swarm. */
+	{pack::enable_dht, 0, 0},
+	{pack::enable_lsd, 0, 0},
+	{pack::enable_upnp, 0, 0},
+	{pack::enable_natpmp, 0, 0},
+	/* RC4 proves nothing and takes two thirds of the speed. */
+	{pack::out_enc_policy, pack::pe_disabled, pack::pe_disabled},
+	{pack::in_enc_policy, pack::pe_disabled, pack::pe_disabled},
+	/* Else an upstream whose last HAVE is on its way is dropped and the last piece waits for a reconnect.
+	 */
+	{pack::close_redundant_connections, 0, 0},
+	/* Rejoin quickly after a crash; agents start before their upstream does. */
+	{pack::min_reconnect_time, 1, 1},
+	{pack::max_failcount, 100, 100},
+	/* Deep queues hoard blocks that others have; 64 costs no speed at LAN round trips. */
+	{pack::max_out_request_queue, 64, 64},
+	{pack::request_queue_time, 1, 1},
+	{pack::whole_pieces_threshold, 0, 0},
+	/* A dead node costs seconds, not minutes. */
+	{pack::request_timeout, 3, 3},
+	{pack::piece_timeout, 3, 3},
+	{pack::peer_timeout, 10, 10},
+	{pack::peer_connect_timeout, 4, 4},
+	{pack::handshake_timeout, 5, 5},
+	/* libtorrent raises the tracker's interval to this; its default is five minutes. */
+	{pack::min_announce_interval, 1, 1},
+	{pack::tracker_backoff, 20, 20},
+	{pack::tracker_completion_timeout, 10, 10},
+	{pack::tracker_receive_timeout, 8, 8},
+	/* Bounds swarm_free when the tracker does not answer. */
+	{pack::stop_tracker_timeout, 1, 1},
+	{pack::num_want, 8, 8},
+	{pack::announce_to_all_trackers, 1, 1},
+	{pack::announce_to_all_tiers, 1, 1},
+	/* All nodes are powered on at once. Fan-out is limited by the tracker, never here: small limits make
+	 * islands that do not heal. */
+	{pack::listen_queue_size, 1024, 1024},
+	{pack::connections_limit, 4000, 500},
+	{pack::max_peerlist_size, 16000, 2000},
+	{pack::connection_speed, 200, 200},
+	{pack::smooth_connects, 0, 0},
+	{pack::torrent_connect_boost, 60, 60},
+	/* The port is given to others; another one is of no use. */
+	{pack::max_retry_port_bind, 0, 0},
+	{pack::listen_system_port_fallback, 0, 0},
+	/* A steady graph: everybody whom the tracker sent is served. */
+	{pack::choking_algorithm, pack::fixed_slots_choker, pack::fixed_slots_choker},
+	{pack::unchoke_slots_limit, -1, -1},
+	{pack::allowed_fast_set_size, 0, 0},
+	{pack::peer_turnover, 0, 0},
+	{pack::auto_sequential, 0, 0},
+	{pack::strict_end_game_mode, 1, 1},
+	{pack::seeding_outgoing_connections, 0, 0},
+	/* About 10 % on one flow. Socket buffers stay with the kernel: setting them ends its autotuning. */
+	{pack::send_buffer_low_watermark, 1 * mib, 64 * kib},
+	{pack::send_buffer_watermark, 3 * mib, 3 * mib},
+	{pack::send_buffer_watermark_factor, 150, 150},
+	{pack::send_not_sent_low_watermark, 128 * kib, 128 * kib},
+	/* The default of 1 MiB is 64 blocks. */
+	{pack::max_queued_disk_bytes, 32 * mib, 32 * mib},
+	{pack::aio_threads, 4, 4},
+	{pack::hashing_threads, 1, 1},
+	/* A write into a mapping of a full tmpfs is SIGBUS; pwrite gives ENOSPC. */
+	{pack::disk_write_mode, pack::always_pwrite, pack::always_pwrite},
+	{pack::optimistic_disk_retry, 5, 5},
+	{pack::tick_interval, 100, 100},
+	{pack::rate_limit_ip_overhead, 0, 0},
+	{pack::alert_queue_size, 10000, 10000},
+};
+
+pack settings_for(const swarm_options &options)
+{
+	pack p;
+
+	for (const setting &row : settings) {
+		int value = options.role == SWARM_SEEDER ? row.seeder : row.node;
+
+		if ((row.name & pack::type_mask) == pack::bool_type_base)
+			p.set_bool(row.name, value != 0);
+		else
+			p.set_int(row.name, value);
+	}
+	p.set_int(pack::upload_rate_limit, int(std::min<uint64_t>(options.upload_rate, INT_MAX)));
+	p.set_int(pack::alert_mask, int(uint32_t(lt::alert_category::error | lt::alert_category::status |
+						 lt::alert_category::storage)));
+	p.set_str(pack::dht_bootstrap_nodes, "");
+	p.set_str(pack::listen_interfaces, options.listen);
+	p.set_str(pack::peer_fingerprint, "-NB0100-");
+	p.set_str(pack::user_agent, "swarmboot/" SWARMBOOT_VERSION);
+	return p;
+}
+
+/* Owns the eventfd; outlives the session, whose thread writes to it. */
+struct event_fd {
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	event_fd() = default;
+	event_fd(const event_fd &) = delete;
+	event_fd &operator=(const event_fd &) = delete;
+	~event_fd()
+	{
+		if (fd >= 0)
+			(void)close(fd);
+	}
+};
+
+/* Payload received, counted block by block as it comes: written by the network thread, read by ours. */
+struct counters {
+	std::atomic<uint64_t> all{0}, marked{0};
+};
+
+using address_set = std::set<lt::address>;
+
+struct peer_counter final : lt::peer_plugin {
+	peer_counter(std::shared_ptr<counters> c, bool is_marked) : count(std::move(c)), marked(is_marked)
+	{
+	}
+
+	bool on_piece(const lt::peer_request &, lt::span<const char> data) override
+	{
+		count->all += uint64_t(data.size());
+		if (marked)
+			count->marked += uint64_t(data.size());
+		return false;
+	}
+
+	std::shared_ptr<counters> count;
+	bool marked;
+};
+
+struct torrent_counter final : lt::torrent_plugin {
+	torrent_counter(std::shared_ptr<counters> c, address_set m) : count(std::move(c)), marks(std::move(m))
+	{
+	}
+
+	std::shared_ptr<lt::peer_plugin> new_connection(const lt::peer_connection_handle &peer) override
+	{
+		bool marked = marks.count(peer.remote().address()) != 0;
+
+		return std::make_shared<peer_counter>(count, marked);
+	}
+
+	std::shared_ptr<counters> count;
+	address_set marks;
+};
+
+/* A refusal with its sentence, on its way to the C side. */
+struct failure {
+	int code;
+	std::string text;
+};
+
+[[noreturn]] void refuse(int code, const std::string &text)
+{
+	throw failure{code, text};
+}
+
+/* Called in a handler: whatever is in flight becomes err and -errno. */
+int caught(struct err *err)
+{
+	try {
+		throw;
+	} catch (const failure &f) {
+		return err_set(err, f.code, "%s", f.text.c_str());
+	} catch (const std::bad_alloc &) {
+		return err_oom(err, "the swarm");
+	} catch (const lt::system_error &e) {
+		bool system = e.code().category() == lt::system_category() ||
+			      e.code().category() == lt::generic_category();
+
+		return err_set(err, system ? e.code().value() : EIO, "%s", e.code().message().c_str());
+	} catch (const std::exception &e) {
+		return err_set(err, EIO, "%s", e.what());
+	} catch (...) {
+		return err_set(err, EIO, "unknown failure of the BitTorrent library");
+	}
+}
+
+bool name_is_plain(lt::string_view name)
+{
+	return !name.empty() && name.size() <= NAME_MAX && name != "." && name != ".." &&
+	       name.find('/') == lt::string_view::npos && name.find('\0') == lt::string_view::npos;
+}
+
+/*
+ * Exactly the five keys that swarm_make_torrent writes: whatever else BEP 3, 47 or 52 allow (lists of files,
+ * padding, links, hybrid hashes) is refused before libtorrent interprets it.
+ */
+void check_info(const lt::bdecode_node &info)
+{
+	if (!info || info.dict_size() != 5 || !info.dict_find_int("length") ||
+		!info.dict_find_int("piece length") || !info.dict_find_string("pieces"))
+		refuse(EBADMSG, "torrent: not a v1 torrent of one file");
+	if (info.dict_find_int_value("private") != 1)
+		refuse(EBADMSG, "torrent: not private");
+	if (!name_is_plain(info.dict_find_string_value("name")))
+		refuse(EBADMSG, "torrent: its file name is no plain name");
+	if (info.dict_find_int_value("length") <= 0)
+		refuse(EBADMSG, "torrent: its file is empty");
+}
+
+std::shared_ptr<lt::torrent_info> load(const char *torrent, size_t len)
+{
+	lt::error_code ec;
+	lt::span<const char> bytes{torrent, std::ptrdiff_t(len)};
+	lt::bdecode_node root = lt::bdecode(bytes, ec);
+
+	if (ec || root.type() != lt::bdecode_node::dict_t)
+		refuse(EBADMSG, "torrent: not bencoded");
+	check_info(root.dict_find_dict("info"));
+	try {
+		auto info = std::make_shared<lt::torrent_info>(root, lt::load_torrent_limits{});
+
+		if (!info->v1() || info->v2() || info->num_files() != 1)
+			refuse(EBADMSG, "torrent: not a v1 torrent of one file");
+		return info;
+	} catch (const lt::system_error &e) {
+		refuse(EBADMSG, "torrent: " + e.code().message());
+	}
+}
+
+void allocate(int fd, const std::string &path, int64_t size)
+{
+	int r = posix_fallocate(fd, 0, size);
+
+	if (r != 0)
+		refuse(r, path + ": " + std::to_string(size) + " bytes: " + strerror(r));
+}
+
+/* Opens or makes the data file and gives it its size. True: it was not there, so nothing need be checked. */
+bool prepare_file(const std::string &path, int64_t size, bool complete)
+{
+	_cleanup_close_ int fd =
+		open(path.c_str(), complete ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		refuse(errno, path + ": " + strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		refuse(EINVAL, path + ": not a regular file");
+	if (st.st_size > size || (complete && st.st_size != size))
+		refuse(EBADMSG, path + ": has " + std::to_string(st.st_size) + " bytes, the torrent says " +
+					std::to_string(size));
+	if (!complete)
+		allocate(fd, path, size);
+	return st.st_size == 0;
+}
+
+std::string directory_of(const std::string &path)
+{
+	size_t slash = path.rfind('/');
+
+	if (slash == std::string::npos)
+		return ".";
+	return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+lt::add_torrent_params params_for(const swarm_torrent &t)
+{
+	lt::add_torrent_params p;
+	std::string path = t.path;
+
+	p.ti = load(t.torrent, t.len);
+	p.save_path = directory_of(path);
+	p.renamed_files[lt::file_index_t{0}] = path.substr(path.rfind('/') + 1);
+	p.storage_mode = lt::storage_mode_allocate;
+	p.flags = lt::torrent_flags::disable_pex | lt::torrent_flags::disable_dht |
+		  lt::torrent_flags::disable_lsd | lt::torrent_flags::update_subscribe |
+		  lt::torrent_flags::duplicate_is_error;
+	for (const char *const *url = t.trackers; url && *url; url++)
+		p.trackers.push_back(*url);
+	bool fresh = prepare_file(path, p.ti->total_size(), t.complete);
+	if (t.complete) {
+		/* Without the bits the first read of every piece is hashed: 530 -> 380 MiB/s. */
+		p.flags |= lt::torrent_flags::seed_mode;
+		p.verified_pieces.resize(p.ti->num_pieces(), true);
+	} else {
+		p.flags |= lt::torrent_flags::sequential_download;
+		/* Says that nothing is there, so that the zeros just allocated are not hashed. */
+		if (fresh)
+			p.have_pieces.resize(p.ti->num_pieces(), false);
+	}
+	return p;
+}
+
+bool port_in_use(lt::session &session, std::string &why)
+{
+	std::vector<lt::alert *> alerts;
+
+	if (session.listen_port() != 0)
+		return false;
+	session.pop_alerts(&alerts);
+	for (const lt::alert *a : alerts)
+		if (const auto *failed = lt::alert_cast<lt::listen_failed_alert>(a))
+			why = failed->error.message();
+	return true;
+}
+
+/* Bytes of the pieces that are there; only the last one is short. */
+uint64_t bytes_of(const lt::torrent_status &st, const lt::torrent_info &info)
+{
+	lt::piece_index_t last{info.num_pieces() - 1};
+	uint64_t bytes = uint64_t(st.num_pieces) * uint64_t(info.piece_length());
+
+	if (st.num_pieces == info.num_pieces())
+		return uint64_t(info.total_size());
+	if (!st.pieces.empty() && st.pieces[last])
+		bytes -= uint64_t(info.piece_length() - info.piece_size(last));
+	return bytes;
+}
+} // namespace
+
+struct swarm {
+	struct entry {
+		lt::torrent_handle handle;
+		std::shared_ptr<const lt::torrent_info> info;
+		std::shared_ptr<counters> count;
+		bool complete;
+	};
+
+	explicit swarm(lt::session_params params) : session(std::move(params))
+	{
+	}
+
+	entry *find(int handle)
+	{
+		if (handle < 0 || size_t(handle) >= torrents.size() ||
+			!torrents[size_t(handle)].handle.is_valid())
+			return nullptr;
+		return &torrents[size_t(handle)];
+	}
+
+	void push(swarm_event_kind kind, const lt::torrent_alert &alert, const std::string &text)
+	{
+		for (size_t i = 0; i < torrents.size(); i++) {
+			swarm_event event{kind, int(i), ""};
+
+			if (torrents[i].handle != alert.handle ||
+				(kind == SWARM_EVENT_DONE && torrents[i].complete))
+				continue;
+			(void)snprintf(event.text, sizeof(event.text), "%s", text.c_str());
+			events.push_back(event);
+		}
+	}
+
+	void translate(const lt::alert *a)
+	{
+		if (const auto *done = lt::alert_cast<lt::torrent_finished_alert>(a))
+			push(SWARM_EVENT_DONE, *done, "");
+		else if (const auto *file = lt::alert_cast<lt::file_error_alert>(a))
+			push(SWARM_EVENT_FAILED, *file,
+				std::string(file->filename()) + ": " + file->error.message());
+		else if (const auto *torrent = lt::alert_cast<lt::torrent_error_alert>(a))
+			push(SWARM_EVENT_FAILED, *torrent, torrent->error.message());
+		else if (const auto *tracker = lt::alert_cast<lt::tracker_error_alert>(a))
+			push(SWARM_EVENT_TRACKER, *tracker,
+				std::string(tracker->tracker_url()) + ": " +
+					(*tracker->failure_reason() ? tracker->failure_reason()
+								    : tracker->error.message()));
+	}
+
+	event_fd wake;
+	std::vector<entry> torrents;
+	std::deque<swarm_event> events;
+	address_set marks;
+	uint16_t port = 0;
+	lt::session session;
+};
+
+extern "C" struct swarm *swarm_new(const struct swarm_options *options, struct err *err)
+try {
+	lt::session_params params(settings_for(*options), {});
+	lt::ip_filter everybody;
+	std::string why = "no such address";
+
+	/* Reading and hashing on the network thread is slower than mmap, but 20 MB smaller in RAM and without
+	 * SIGBUS: right for tmpfs. */
+	if (options->role == SWARM_SEEDER)
+		params.disk_io_constructor = lt::mmap_disk_io_constructor;
+	else
+		params.disk_io_constructor = lt::posix_disk_io_constructor;
+	auto s = std::make_unique<swarm>(std::move(params));
+	if (s->wake.fd < 0)
+		refuse(errno, std::string("eventfd: ") + strerror(errno));
+	/* Private addresses count as "local" and escape the rate limit unless they are put in the global
+	 * class. */
+	everybody.add_rule(lt::make_address("0.0.0.0"), lt::make_address("255.255.255.255"),
+		1U << uint32_t(lt::session::global_peer_class_id));
+	s->session.set_peer_class_filter(everybody);
+	if (port_in_use(s->session, why))
+		refuse(EADDRINUSE, std::string("cannot listen on ") + options->listen + ": " + why);
+	s->port = s->session.listen_port();
+	s->session.set_alert_notify([fd = s->wake.fd] { (void)eventfd_write(fd, 1); });
+	return s.release();
+} catch (...) {
+	(void)caught(err);
+	return nullptr;
+}
+
+extern "C" void swarm_free(struct swarm *s)
+try {
+	delete s;
+} catch (...) {
+	(void)caught(nullptr);
+}
+
+extern "C" int swarm_fd(const struct swarm *s)
+{
+	return s->wake.fd;
+}
+
+extern "C" uint16_t swarm_port(const struct swarm *s)
+{
+	return s->port;
+}
+
+extern "C" int swarm_add(struct swarm *s, const struct swarm_torrent *t, struct err *err)
+try {
+	lt::add_torrent_params params = params_for(*t);
+	auto count = std::make_shared<counters>();
+	swarm::entry entry{{}, params.ti, count, t->complete != 0};
+
+	params.extensions.push_back([count, marks = s->marks](const lt::torrent_handle &, lt::client_data_t) {
+		return std::make_shared<torrent_counter>(count, marks);
+	});
+	params.extensions.push_back(lt::create_smart_ban_plugin);
+	s->torrents.push_back(entry);
+	try {
+		s->torrents.back().handle = s->session.add_torrent(std::move(params));
+	} catch (const lt::system_error &e) {
+		s->torrents.pop_back();
+		if (e.code() == lt::errors::duplicate_torrent)
+			refuse(EEXIST, std::string(t->path) + ": the torrent is there already");
+		throw;
+	}
+	return int(s->torrents.size()) - 1;
+} catch (...) {
+	return caught(err);
+}
+
+extern "C" void swarm_remove(struct swarm *s, int handle)
+try {
+	swarm::entry *entry = s->find(handle);
+
+	if (!entry)
+		return;
+	s->session.remove_torrent(entry->handle);
+	entry->handle = lt::torrent_handle();
+	entry->info.reset();
+} catch (...) {
+	(void)caught(nullptr);
+}
+
+extern "C" int swarm_connect(struct swarm *s, int handle, const char *address, uint16_t port)
+try {
+	swarm::entry *entry = s->find(handle);
+	lt::error_code ec;
+	lt::address ip = lt::make_address(address, ec);
+
+	if (!entry)
+		return -ENOENT;
+	if (ec)
+		return -EINVAL;
+	entry->handle.connect_peer(lt::tcp::endpoint(ip, port));
+	return 0;
+} catch (...) {
+	return caught(nullptr);
+}
+
+extern "C" int swarm_next_event(struct swarm *s, struct swarm_event *ret)
+try {
+	if (s->events.empty()) {
+		std::vector<lt::alert *> alerts;
+		eventfd_t wakes;
+
+		/* Cleared before the look, so that what comes in between wakes again. */
+		(void)eventfd_read(s->wake.fd, &wakes);
+		s->session.pop_alerts(&alerts);
+		for (const lt::alert *a : alerts)
+			s->translate(a);
+	}
+	if (s->events.empty())
+		return 0;
+	*ret = s->events.front();
+	s->events.pop_front();
+	return 1;
+} catch (...) {
+	return caught(nullptr);
+}
+
+extern "C" int swarm_stats(struct swarm *s, int handle, struct swarm_stats *ret)
+try {
+	swarm::entry *entry = s->find(handle);
+
+	if (!entry)
+		return -ENOENT;
+	lt::torrent_status st = entry->handle.status(lt::torrent_handle::query_pieces);
+	*ret = {};
+	ret->size = uint64_t(entry->info->total_size());
+	ret->done = bytes_of(st, *entry->info);
+	/* In this order, so that the part is never more than the whole. */
+	ret->from_marked = entry->count->marked;
+	ret->downloaded = entry->count->all;
+	ret->uploaded = uint64_t(st.total_payload_upload);
+	ret->wasted = uint64_t(st.total_redundant_bytes + st.total_failed_bytes);
+	ret->peers = unsigned(st.num_peers);
+	return 0;
+} catch (...) {
+	return caught(nullptr);
+}
+
+extern "C" int swarm_mark(struct swarm *s, const char *address)
+try {
+	lt::error_code ec;
+	lt::address ip = lt::make_address(address, ec);
+
+	if (ec || !ip.is_v4())
+		return -EINVAL;
+	s->marks.insert(ip);
+	return 0;
+} catch (...) {
+	return caught(nullptr);
+}
+
+extern "C" uint32_t swarm_piece_length(uint64_t size)
+{
+	uint32_t length = piece_min;
+
+	while (length < piece_max && (size - 1) / length >= pieces_wanted)
+		length *= 2;
+	return length;
+}
+
+/* SHA-1 of every piece, one after another, 20 bytes each. */
+static std::string hash_pieces(const swarm_make &make, uint32_t length)
+{
+	std::vector<char> piece(length);
+	std::string hashes;
+
+	for (uint64_t at = 0; at < make.size; at += length) {
+		size_t want = size_t(std::min<uint64_t>(length, make.size - at));
+
+		for (size_t have = 0; have < want;) {
+			ssize_t n = pread(make.fd, piece.data() + have, want - have, off_t(at + have));
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				refuse(errno, std::string(make.name) + ": " + strerror(errno));
+			if (n == 0)
+				refuse(EIO, std::string(make.name) + ": ends before its " +
+						    std::to_string(make.size) + " bytes");
+			have += size_t(n);
+		}
+		lt::sha1_hash hash =
+			lt::hasher(lt::span<const char>{piece.data(), std::ptrdiff_t(want)}).final();
+		hashes.append(hash.data(), hash.size());
+		if (make.progress)
+			make.progress(at + want, make.arg);
+	}
+	return hashes;
+}
+
+extern "C" int swarm_make_torrent(const struct swarm_make *make, struct buf *ret, struct err *err)
+try {
+	uint32_t length = swarm_piece_length(make->size);
+	std::string bytes;
+	lt::entry root;
+
+	if (make->size == 0 || make->size > uint64_t(INT64_MAX) || !name_is_plain(make->name))
+		refuse(EINVAL, std::string(make->name) + ": an empty file or no plain name");
+	lt::entry &info = root["info"];
+	info["length"] = int64_t(make->size);
+	info["name"] = make->name;
+	info["piece length"] = int64_t(length);
+	info["pieces"] = hash_pieces(*make, length);
+	info["private"] = 1;
+	lt::bencode(std::back_inserter(bytes), root);
+	if (buf_add(ret, bytes.data(), bytes.size()) < 0)
+		return err_oom(err, make->name);
+	return 0;
+} catch (...) {
+	return caught(err);
+}
+
+extern "C" int swarm_inspect(const char *torrent, size_t len, struct swarm_file *ret, struct err *err)
+try {
+	auto info = load(torrent, len);
+
+	*ret = {};
+	(void)snprintf(ret->name, sizeof(ret->name), "%s", info->name().c_str());
+	ret->size = uint64_t(info->total_size());
+	return 0;
+} catch (...) {
+	return caught(err);
+}
+
+extern "C" int swarm_infohash(const char *torrent, size_t len, uint8_t ret[20], struct err *err)
+try {
+	auto info = load(torrent, len);
+	lt::sha1_hash hash = info->info_hashes().v1;
+
+	memcpy(ret, hash.data(), 20);
+	return 0;
+} catch (...) {
+	return caught(err);
+}
