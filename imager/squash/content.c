@@ -1,0 +1,205 @@
+/*
+ * Owns what is read from the tree's files while an image is written: extended attributes and contents. The
+ * blocks' compression and places are the block processor's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqfs/block_processor.h>
+#include <sqfs/xattr.h>
+#include <sqfs/xattr_writer.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/io.h"
+#include "imager/squash/write.h"
+
+/* Attribute sets in one metadata block: 8 KiB of 16 byte entries. */
+#define SETS_PER_BLOCK 512
+
+/* The node's path on this host; NULL when out of memory. */
+static char *host_path(const struct squash_tree *tree, const struct squash_node *node)
+{
+	_cleanup_buf_ struct buf path = {0};
+
+	if (squash_node_path(node, &path) < 0)
+		return NULL;
+	return path_join(tree->path, path.data);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, so that the image does not depend on the order in which a file system lists them. */
+static size_t split_names(char *list, size_t len, const char **ret)
+{
+	size_t count = 0;
+
+	for (char *name = list; name < list + len; name += strlen(name) + 1)
+		if (sqfs_get_xattr_prefix_id(name) >= 0)
+			ret[count++] = name;
+	if (count)
+		qsort(ret, count, sizeof(ret[0]), compare_names);
+	return count;
+}
+
+static int add_xattr(struct squash_writer *w, const char *path, const char *name, struct err *err)
+{
+	ssize_t len = lgetxattr(path, name, w->buffer, SQUASH_BUFFER_SIZE);
+	int r;
+
+	if (len < 0)
+		return err_set(err, errno, "%s: attribute %s: %s", path, name, strerror(errno));
+	r = sqfs_xattr_writer_add(w->xattrs, name, w->buffer, (size_t)len);
+	return r ? squash_fault(w, r, path, err) : 0;
+}
+
+static int add_set(struct squash_writer *w, const char *path, size_t len, uint32_t *ret, struct err *err)
+{
+	_cleanup_free_ char *list = malloc(len);
+	_cleanup_free_ const char **names = calloc(len / 2, sizeof(*names));
+	size_t count;
+	int r;
+
+	if (!list || !names)
+		return err_oom(err, path);
+	count = split_names(memcpy(list, w->buffer, len), len, names);
+	r = sqfs_xattr_writer_begin(w->xattrs, 0);
+	if (r)
+		return squash_fault(w, r, path, err);
+	for (size_t i = 0; i < count; i++) {
+		r = add_xattr(w, path, names[i], err);
+		if (r < 0)
+			return r;
+	}
+	r = sqfs_xattr_writer_end(w->xattrs, ret);
+	return r ? squash_fault(w, r, path, err) : 0;
+}
+
+/* The set's index, SQUASH_NO_XATTR for a file without attributes (or a file system without them). */
+static int add_xattrs(struct squash_writer *w, const char *path, uint32_t *ret, struct err *err)
+{
+	ssize_t len = llistxattr(path, w->buffer, SQUASH_BUFFER_SIZE);
+
+	if (len == 0 || (len < 0 && errno == ENOTSUP))
+		return 0;
+	if (len < 0)
+		return err_set(err, errno, "%s: attributes: %s", path, strerror(errno));
+	return add_set(w, path, (size_t)len, ret, err);
+}
+
+/*
+ * libsquashfs (up to 1.3.1 at least) writes one location too many when the sets fill their last metadata
+ * block exactly; one more set that nothing refers to keeps it from that.
+ */
+static int pad_sets(struct squash_writer *w, uint32_t sets)
+{
+	sqfs_u32 unused;
+	int r;
+
+	if (!sets || sets % SETS_PER_BLOCK)
+		return 0;
+	r = sqfs_xattr_writer_begin(w->xattrs, 0);
+	if (r == 0)
+		r = sqfs_xattr_writer_add(w->xattrs, "user.pad", "", 0);
+	return r ? r : sqfs_xattr_writer_end(w->xattrs, &unused);
+}
+
+int squash_writer_xattrs(struct squash_writer *w, struct squash_tree *tree, struct err *err)
+{
+	uint32_t sets = 0;
+	int r;
+
+	for (size_t i = 0; i < tree->count; i++) {
+		struct squash_node *node = tree->all[i];
+		_cleanup_free_ char *path = host_path(tree, node);
+
+		if (!path)
+			return err_oom(err, "a path");
+		r = add_xattrs(w, path, &node->xattr, err);
+		if (r < 0)
+			return r;
+		if (node->xattr != SQUASH_NO_XATTR && node->xattr >= sets)
+			sets = node->xattr + 1;
+	}
+	r = pad_sets(w, sets);
+	return r ? squash_fault(w, r, "attributes", err) : 0;
+}
+
+static int append(struct squash_writer *w, int fd, const char *path, uint64_t *ret_len, struct err *err)
+{
+	ssize_t n = read_full(fd, w->buffer, SQUASH_BUFFER_SIZE);
+	int r;
+
+	if (n < 0)
+		return err_path(err, (int)-n, path);
+	if (n > 0) {
+		r = sqfs_block_processor_append(w->blocks, w->buffer, (size_t)n);
+		if (r)
+			return squash_fault(w, r, path, err);
+	}
+	*ret_len = (uint64_t)n;
+	return 0;
+}
+
+/* A size that changes between walk and read means that somebody still writes to the tree. */
+static int append_all(struct squash_writer *w, int fd, const char *path, uint64_t size, struct err *err)
+{
+	uint64_t done = 0, len = 0;
+
+	do {
+		int r = append(w, fd, path, &len, err);
+
+		if (r < 0)
+			return r;
+		done += len;
+	} while (len && done <= size);
+	if (done != size)
+		return err_set(err, EAGAIN, "%s: changed while it was read", path);
+	return 0;
+}
+
+static int pack_file(struct squash_writer *w, const char *path, struct squash_node *node, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_path(err, errno, path);
+	r = sqfs_block_processor_begin_file(w->blocks, &node->layout, NULL, 0);
+	if (r)
+		return squash_fault(w, r, path, err);
+	r = append_all(w, fd, path, node->size, err);
+	if (r < 0)
+		return r;
+	r = sqfs_block_processor_end_file(w->blocks);
+	return r ? squash_fault(w, r, path, err) : 0;
+}
+
+int squash_writer_data(struct squash_writer *w, struct squash_tree *tree, struct err *err)
+{
+	uint64_t done = 0;
+	int r;
+
+	for (size_t i = 0; i < tree->count; i++) {
+		struct squash_node *node = tree->all[i];
+		_cleanup_free_ char *path = NULL;
+
+		if (!S_ISREG(node->mode))
+			continue;
+		path = host_path(tree, node);
+		r = path ? pack_file(w, path, node, err) : err_oom(err, "a path");
+		if (r < 0)
+			return r;
+		done += node->size;
+		if (w->options->progress)
+			w->options->progress(done, tree->bytes, w->options->arg);
+	}
+	r = sqfs_block_processor_finish(w->blocks);
+	return r ? squash_fault(w, r, "data blocks", err) : 0;
+}
