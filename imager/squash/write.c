@@ -146,6 +146,18 @@ int squash_writer_open(
 	return r ? squash_fault(w, r, output, err) : 0;
 }
 
+/*
+ * After a failure blocks are still with the workers, and the library frees only what has come back: every
+ * call takes at least one more, until none is left or the workers themselves have stopped.
+ */
+static void drain(struct squash_writer *w)
+{
+	unsigned left = count_jobs(w->options->jobs) * BACKLOG_PER_JOB;
+
+	while (left-- && sqfs_block_processor_sync(w->blocks))
+		;
+}
+
 /* What uses another object goes before it. */
 void squash_writer_close(struct squash_writer *w)
 {
@@ -154,6 +166,8 @@ void squash_writer_close(struct squash_writer *w)
 	sqfs_destroy(w->inodes);
 	sqfs_destroy(w->xattrs);
 	sqfs_destroy(w->ids);
+	if (w->blocks)
+		drain(w);
 	sqfs_destroy(w->blocks);
 	sqfs_destroy(w->block_writer);
 	sqfs_destroy(w->fragments);
