@@ -72,11 +72,29 @@ SRC_imager := \
 	imager/squash/write.c
 
 SRC_seeder := \
+	seeder/torrent.c \
 	seeder/serve.c \
 	seeder/statuscmd.c
 
 SRC_agent := \
-	initramfs/fetch.c
+	initramfs/backoff.c \
+	initramfs/bundle.c \
+	initramfs/fetch.c \
+	initramfs/fetcher.c \
+	initramfs/handover.c \
+	initramfs/link.c \
+	initramfs/memory.c \
+	initramfs/modules.c \
+	initramfs/mounts.c \
+	initramfs/obtain.c \
+	initramfs/report.c \
+	initramfs/role.c \
+	initramfs/root.c \
+	initramfs/sandbox.c \
+	initramfs/seed.c \
+	initramfs/steps.c \
+	initramfs/up.c \
+	initramfs/verify.c
 
 COMPONENTS := base format wire swarm imager seeder agent
 

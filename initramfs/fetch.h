@@ -1,0 +1,43 @@
+/* The parent's side of a fetch: starts the unprivileged child, follows it, ends it when it stalls. */
+#ifndef INITRAMFS_FETCH_H
+#define INITRAMFS_FETCH_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "imager/base/err.h"
+#include "initramfs/role.h"
+
+/* One "progress" line of the child. All but peers in bytes. */
+struct fetch_progress {
+	uint64_t done, size, from_seeder, downloaded, wasted, peers, rss;
+};
+
+enum fetch_line { FETCH_OTHER, FETCH_PROGRESS, FETCH_DONE, FETCH_FAILED };
+/* Pure. What a line of the child is; a malformed progress line is FETCH_OTHER and *ret untouched. */
+enum fetch_line fetch_parse_line(const char *line, struct fetch_progress *ret);
+
+/* Pure. No verified byte for limit_ms: stalled. */
+struct fetch_stall {
+	uint64_t done, since_ms;
+};
+int fetch_stalled(struct fetch_stall *s, uint64_t done, uint64_t now_ms, uint64_t limit_ms);
+
+struct fetch {
+	const char *program; /* "/proc/self/exe" */
+	const struct role *role;
+	uint64_t stall_ms;
+	unsigned starts; /* how often the child is started at most */
+	/* Called as progress comes, at most a few times a second; may take a moment (it reports). */
+	void (*progress)(const struct fetch_progress *p, void *arg);
+	void *arg;
+};
+
+/*
+ * Runs the child until the image is there and the child has gone. Starts it again, on the file it left, when
+ * it crashed, failed or stalled, `starts` times in all. Every other child of the process that ends meanwhile
+ * is reaped (PID 1 is the parent of all orphans). -ETIMEDOUT (stalled) or -EIO, with the last try's reason.
+ */
+int fetch_run(const struct fetch *f, struct err *err);
+
+#endif

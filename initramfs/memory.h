@@ -1,0 +1,29 @@
+/* The memory rule: image + overlay + reserve <= memory, decided before a byte is fetched. Pure. */
+#ifndef INITRAMFS_MEMORY_H
+#define INITRAMFS_MEMORY_H
+
+#include <stdint.h>
+
+#include "imager/base/err.h"
+
+/* Kernel, the system's own processes, and the agent's bundle beside the image. */
+#define MEMORY_RESERVE     (256ULL << 20)
+#define MEMORY_OVERLAY_MIN (64ULL << 20)
+/* Room for bundle, torrent and reports in the tmpfs that holds the image. */
+#define MEMORY_BUNDLE (64ULL << 20)
+
+struct memory_plan {
+	uint64_t overlay; /* bytes the overlay's tmpfs may hold */
+	uint64_t runtime; /* bytes the tmpfs of image and bundle may hold */
+};
+
+/*
+ * total: bytes of memory. overlay: what the release asks for; 0: a quarter of the memory, less where the
+ * image leaves less, but MEMORY_OVERLAY_MIN at least. -ENOMEM with all the numbers in the sentence.
+ */
+int memory_plan(uint64_t total, uint64_t image, uint64_t overlay, struct memory_plan *ret, struct err *err);
+
+/* This machine's MemTotal in bytes. */
+uint64_t memory_total(void);
+
+#endif

@@ -1,0 +1,123 @@
+/* Owns what the node says of itself and to which seeder. What a report looks like is seeder/wire/report.c. */
+#include "initramfs/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/io.h"
+#include "imager/base/loop.h"
+#include "seeder/wire/http.h"
+
+#define TRY_S    2
+#define PAUSE_MS 5000
+
+static void read_boot_id(char *ret, size_t size)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (read_file("/proc/sys/kernel/random/boot_id", 64, &text, NULL, NULL) < 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	(void)snprintf(ret, size, "%s", text);
+}
+
+void reporter_init(struct reporter *r, const struct bootargs *args)
+{
+	struct report *report = &r->report;
+
+	memcpy(report->node, args->node, sizeof(report->node));
+	memcpy(report->mac, args->mac, sizeof(report->mac));
+	digest_format(&args->release, report->release);
+	read_boot_id(report->boot_id, sizeof(report->boot_id));
+	memcpy(r->seeders, args->seeders, sizeof(r->seeders));
+	r->seeder_count = args->seeder_count;
+}
+
+static struct report_phase *find_phase(struct report *r, enum phase phase)
+{
+	for (size_t i = 0; i < r->phase_count; i++)
+		if (r->phases[i].phase == phase)
+			return &r->phases[i];
+	return NULL;
+}
+
+void report_clock(struct report *r, uint64_t now_ms)
+{
+	struct report_phase *current = find_phase(r, r->phase);
+	uint64_t others = 0;
+
+	if (!current)
+		return;
+	for (size_t i = 0; i < r->phase_count; i++)
+		if (&r->phases[i] != current)
+			others += r->phases[i].ms;
+	current->ms = now_ms > others ? now_ms - others : 0;
+}
+
+void report_enter(struct report *r, enum phase phase, uint64_t now_ms)
+{
+	report_clock(r, now_ms);
+	r->phase = phase;
+	r->percent = 0;
+	r->failed = 0;
+	r->error[0] = '\0';
+	if (!find_phase(r, phase) && r->phase_count < REPORT_PHASES)
+		r->phases[r->phase_count++] = (struct report_phase){.phase = phase};
+	report_clock(r, now_ms);
+}
+
+static int send_to(const struct reporter *r, size_t seeder, const struct buf *body, struct err *err)
+{
+	char url[BOOTARGS_URL_SIZE + 16];
+
+	(void)snprintf(url, sizeof(url), "%s/v1/report", r->seeders[seeder]);
+	return http_post_json(
+		&(struct http_request){.url = url, .limit = REPORT_LIMIT, .timeout_s = TRY_S}, body, err);
+}
+
+int report_send(struct reporter *r, struct err *err)
+{
+	_cleanup_buf_ struct buf body = {0};
+
+	if (!r->has_network)
+		return err_set(err, ENETDOWN, "no report before the network is up");
+	if (monotonic_ms() < r->quiet_until_ms)
+		return err_set(err, EAGAIN, "no seeder took the last report");
+	report_clock(&r->report, monotonic_ms());
+	if (report_format(&r->report, &body) < 0)
+		return err_oom(err, "a report");
+	for (size_t i = 0; i < r->seeder_count; i++) {
+		size_t seeder = (r->current + i) % r->seeder_count;
+
+		if (send_to(r, seeder, &body, err) < 0)
+			continue;
+		r->current = seeder;
+		return 0;
+	}
+	r->quiet_until_ms = monotonic_ms() + PAUSE_MS;
+	return -EHOSTUNREACH;
+}
+
+int report_save(const struct report *r, const char *path, struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	if (report_format(r, &text) < 0)
+		return err_oom(err, "a report");
+	return write_file_atomic(
+		path, &(struct file_content){.data = text.data, .len = text.len, .mode = 0644}, err);
+}
+
+int report_load(const char *path, struct report *ret, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int r = read_file(path, REPORT_LIMIT, &text, &len, err);
+
+	if (r < 0)
+		return r;
+	r = report_parse(text, len, ret, err);
+	return r < 0 ? err_prefix(err, "%s", path) : 0;
+}

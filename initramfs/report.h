@@ -1,0 +1,41 @@
+/*
+ * The node's side of reports: keeps the phases' times and sends to the first seeder that answers. Nothing
+ * here may hold up a boot: a try takes 2 s at most, and after all seeders failed none is tried for 5 s.
+ *
+ * Times: the phases of a report always add up to CLOCK_MONOTONIC, which starts with the kernel. So "start"
+ * counts from the kernel's own start, a phase entered again goes on where it was, and whoever goes on with a
+ * saved report (the up role, after the switch) knows how long the current phase has lasted.
+ */
+#ifndef INITRAMFS_REPORT_H
+#define INITRAMFS_REPORT_H
+
+#include <stdint.h>
+
+#include "imager/base/err.h"
+#include "seeder/wire/bootargs.h"
+#include "seeder/wire/report.h"
+
+struct reporter {
+	struct report report;
+	char seeders[BOOTARGS_SEEDERS_MAX][BOOTARGS_URL_SIZE];
+	size_t seeder_count, current; /* current: the one that answered last */
+	int has_network;
+	uint64_t quiet_until_ms;
+};
+
+/* Node, seeders and this boot's id. */
+void reporter_init(struct reporter *r, const struct bootargs *args);
+
+/* Pure: the phase that runs from now on; the one before is closed at `now`. */
+void report_enter(struct report *r, enum phase phase, uint64_t now_ms);
+/* Pure: brings the current phase's time up to `now`. */
+void report_clock(struct report *r, uint64_t now_ms);
+
+/* Sends the report as it is now. -ENETDOWN before the network is up, -EAGAIN in the pause after a failure. */
+int report_send(struct reporter *r, struct err *err);
+
+/* To and from a file. */
+int report_save(const struct report *r, const char *path, struct err *err);
+int report_load(const char *path, struct report *ret, struct err *err);
+
+#endif

@@ -1,0 +1,134 @@
+/* Owns the start of a swarm role: options, the torrent's check, the sandbox, the session. */
+#include "initramfs/role.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/io.h"
+#include "initramfs/sandbox.h"
+
+#define TORRENT_LIMIT (1 << 20)
+#define URL_SIZE      160
+
+const struct cli_option role_options[] = {
+	{"torrent", 0, CLI_STRING, offsetof(struct role, torrent), "FILE", "the .torrent"},
+	{"file", 0, CLI_STRING, offsetof(struct role, file), "FILE", "the image"},
+	{"name", 0, CLI_STRING, offsetof(struct role, name), "HEX", "file name the torrent must have"},
+	{"size", 0, CLI_U64, offsetof(struct role, size), "BYTES", "length the torrent must have"},
+	{"listen", 0, CLI_STRING, offsetof(struct role, listen), "ADDRESS:PORT", "where peers find us"},
+	{"seeder", 0, CLI_LIST, offsetof(struct role, seeders), "URL", "a seeder; may be given again"},
+	{"pid-file", 0, CLI_STRING, offsetof(struct role, pid_file), "FILE",
+		"take over from the process named here, and name this one"},
+	{0},
+};
+
+void role_argv(const struct role *role, const char *program, const char *word, struct role_argv *ret)
+{
+	size_t n = 0;
+
+	(void)snprintf(ret->size, sizeof(ret->size), "%" PRIu64, role->size);
+	const char *const fixed[] = {program, word, "--torrent", role->torrent, "--file", role->file,
+		"--name", role->name, "--size", ret->size, "--listen", role->listen};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		ret->argv[n++] = fixed[i];
+	if (role->pid_file) {
+		ret->argv[n++] = "--pid-file";
+		ret->argv[n++] = role->pid_file;
+	}
+	for (size_t i = 0; i < role->seeders.count; i++) {
+		ret->argv[n++] = "--seeder";
+		ret->argv[n++] = role->seeders.items[i];
+	}
+	ret->argv[n] = NULL;
+}
+
+static int check_options(const struct role *role, struct err *err)
+{
+	if (role->torrent && role->file && role->name && role->size && role->listen)
+		return 0;
+	(void)err_set(err, EINVAL, "--torrent, --file, --name, --size and --listen are needed");
+	return CLI_USAGE;
+}
+
+/* The torrent is transport only: it has to be for the very file the signed manifest names. */
+static int check_torrent(const struct role *role, const char *torrent, size_t len, struct err *err)
+{
+	struct swarm_info file;
+	int r = swarm_inspect(torrent, len, &file, err);
+
+	if (r < 0)
+		return r;
+	if (strcmp(file.name, role->name) != 0)
+		return err_set(
+			err, EBADMSG, "the torrent is for the file %.80s, not %s", file.name, role->name);
+	if (file.size != role->size)
+		return err_set(err, EBADMSG,
+			"the torrent's file has %" PRIu64 " bytes, the release says %" PRIu64, file.size,
+			role->size);
+	return 0;
+}
+
+/* "http://A.B.C.D:PORT" -> "A.B.C.D" */
+static int seeder_host(const char *url, char *ret, size_t size)
+{
+	const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : NULL;
+	size_t len = host ? strcspn(host, ":/") : 0;
+
+	if (len == 0 || len >= size)
+		return -EINVAL;
+	memcpy(ret, host, len);
+	ret[len] = '\0';
+	return 0;
+}
+
+static int add(
+	struct swarm *s, const struct role *role, int complete, const struct buf *torrent, struct err *err)
+{
+	char urls[CLI_LIST_MAX][URL_SIZE], host[64];
+	const char *trackers[CLI_LIST_MAX + 1] = {0};
+
+	for (size_t i = 0; i < role->seeders.count; i++) {
+		const char *base = role->seeders.items[i];
+
+		if (snprintf(urls[i], URL_SIZE, "%s/announce", base) >= URL_SIZE ||
+			seeder_host(base, host, sizeof(host)) < 0 || swarm_mark(s, host) < 0)
+			return err_set(err, EINVAL, "%.100s is no seeder's URL", base);
+		trackers[i] = urls[i];
+	}
+	return swarm_add(s,
+		&(struct swarm_torrent){.torrent = torrent->data,
+			.len = torrent->len,
+			.path = role->file,
+			.trackers = trackers,
+			.complete = complete},
+		err);
+}
+
+int role_start(const struct role *role, int complete, struct swarm **ret, struct err *err)
+{
+	_cleanup_buf_ struct buf torrent = {0};
+	struct swarm *s;
+	int r = check_options(role, err);
+
+	if (r == 0)
+		r = read_file(role->torrent, TORRENT_LIMIT, &torrent.data, &torrent.len, err);
+	if (r == 0)
+		r = sandbox_enter(err);
+	if (r == 0)
+		r = check_torrent(role, torrent.data, torrent.len, err);
+	if (r < 0)
+		return r;
+	s = swarm_new(&(struct swarm_options){.role = SWARM_NODE, .listen = role->listen}, err);
+	if (!s)
+		return -(err->code ? err->code : EIO);
+	r = add(s, role, complete, &torrent, err);
+	if (r < 0)
+		swarm_free(s);
+	else
+		*ret = s;
+	return r;
+}

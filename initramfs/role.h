@@ -1,0 +1,39 @@
+/* Command line and set-up that the fetch and the seed role share; both are the agent's own binary. */
+#ifndef INITRAMFS_ROLE_H
+#define INITRAMFS_ROLE_H
+
+#include "imager/base/buf.h"
+#include "imager/base/cli.h"
+#include "imager/base/err.h"
+#include "seeder/swarm/swarm.h"
+
+/* What the role works on. All strings are the caller's. */
+struct role {
+	const char *torrent;     /* path of the .torrent */
+	const char *file;        /* path of the image */
+	const char *name;        /* the torrent's file name must be this: the image's digest in hex */
+	uint64_t size;           /* and its length this */
+	const char *listen;      /* "A.B.C.D:PORT" */
+	struct cli_list seeders; /* base URLs; trackers are their /announce */
+	const char *pid_file;    /* seed: where its pid is, and its predecessor's was; NULL for none */
+};
+extern const struct cli_option role_options[];
+
+extern const struct cli_command fetch_command, seed_command, up_command;
+
+/* The same as an argument vector for cli_main: program, the role's word, options. Strings are borrowed from
+ * `role` but for the numbers, which live in the struct. */
+#define ROLE_ARGV_MAX (20 + 2 * CLI_LIST_MAX)
+struct role_argv {
+	const char *argv[ROLE_ARGV_MAX];
+	char size[24];
+};
+void role_argv(const struct role *role, const char *program, const char *word, struct role_argv *ret);
+
+/*
+ * Reads and checks the torrent, enters the sandbox, starts the session and adds the torrent. *ret:
+ * swarm_free(). Returns the handle or -errno.
+ */
+int role_start(const struct role *role, int complete, struct swarm **ret, struct err *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* What the fetch and the seed role lock themselves into before they speak to a peer. */
+#ifndef INITRAMFS_SANDBOX_H
+#define INITRAMFS_SANDBOX_H
+
+#include "imager/base/err.h"
+
+#define SANDBOX_ID 990 /* user and group; nothing else on the node has it while the agent runs */
+
+/*
+ * No capabilities (bounding set included), own user and group when we are root, no new privileges, no core
+ * files, and a system call filter that kills the process for what neither role ever does: mounts, other
+ * identities, ptrace, modules, kexec, reboot, bpf, namespaces, keys, new processes, exec. Cannot be undone.
+ * -errno.
+ */
+int sandbox_enter(struct err *err);
+
+#endif
