@@ -1,0 +1,100 @@
+/*
+ * Owns the cluster struct: its end, the look-ups by MAC, name and address, and its keyring. How it is read is
+ * in clusterfile.c.
+ */
+#include "seeder/cluster.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "imager/base/buf.h"
+#include "imager/base/io.h"
+
+void cluster_free(struct cluster *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->group_count; i++)
+		free(c->groups[i].cmdline);
+	yaml_strings_release(&c->trust);
+	free(c->path);
+	free(c->store);
+	free(c->state);
+	free(c->networks);
+	free(c->groups);
+	free(c->nodes);
+	free(c->by_mac);
+	free(c->by_name);
+	free(c);
+}
+
+int cluster_network_has(const struct cluster_network *n, struct in_addr a)
+{
+	return ((a.s_addr ^ n->address.s_addr) & n->netmask.s_addr) == 0;
+}
+
+static const struct cluster_node *find(
+	const struct cluster *c, const size_t *index, size_t offset, const char *text)
+{
+	size_t low = 0, high = c->node_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct cluster_node *n = &c->nodes[index[middle]];
+		int order = strcmp(text, (const char *)n + offset);
+
+		if (order == 0)
+			return n;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const struct cluster_node *cluster_node_by_mac(const struct cluster *c, const char *mac)
+{
+	return find(c, c->by_mac, offsetof(struct cluster_node, mac), mac);
+}
+
+const struct cluster_node *cluster_node_by_name(const struct cluster *c, const char *name)
+{
+	return find(c, c->by_name, offsetof(struct cluster_node, name), name);
+}
+
+const struct cluster_node *cluster_node_by_address(const struct cluster *c, struct in_addr address)
+{
+	for (size_t i = 0; i < c->node_count; i++)
+		if (c->nodes[i].has_address && c->nodes[i].address.s_addr == address.s_addr)
+			return &c->nodes[i];
+	return NULL;
+}
+
+const struct cluster_network *cluster_network_of(const struct cluster *c, struct in_addr address)
+{
+	for (size_t i = 0; i < c->network_count; i++)
+		if (cluster_network_has(&c->networks[i], address))
+			return &c->networks[i];
+	return NULL;
+}
+
+int cluster_keyring(const struct cluster *c, struct minisign_keyring *ret, struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0};
+	int r;
+
+	for (size_t i = 0; i < c->trust.count; i++) {
+		_cleanup_free_ char *key = NULL;
+		struct minisign_keyring one;
+
+		r = read_file(c->trust.items[i], MINISIGN_FILE_LIMIT, &key, NULL, err);
+		if (r == 0)
+			r = minisign_parse_keyring(key, &one, err);
+		if (r < 0)
+			return err_prefix(err, "trust: %s", c->trust.items[i]), r;
+		if (buf_printf(&text, "%s\n", key) < 0)
+			return err_oom(err, "the keyring");
+	}
+	return minisign_parse_keyring(text.data ? text.data : "", ret, err);
+}

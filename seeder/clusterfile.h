@@ -1,0 +1,43 @@
+/* Private to the readers of the cluster file: clusterfile.c, clusternet.c, clusternode.c. */
+#ifndef SEEDER_CLUSTERFILE_H
+#define SEEDER_CLUSTERFILE_H
+
+#include "imager/format/yaml.h"
+#include "seeder/cluster.h"
+
+/* A node as the file has it; its group is looked up once all groups are read. */
+struct raw_node {
+	struct yaml_node *at;
+	char *group, *rack, *address;
+};
+
+struct port {
+	uint64_t port;
+};
+
+struct cluster_reader {
+	struct cluster *cluster;
+	char *store, *state;
+	struct yaml_strings trust;
+	struct port http, swarm;
+	struct raw_node *raw; /* beside cluster->nodes */
+	size_t raw_count;
+};
+
+/* One zeroed row more at the end of *array (a T **), or NULL. */
+void *cluster_add_row(void *array, size_t *count, size_t size);
+/* The name of a table's row; at is its value, NULL when it has none. 0, or -EINVAL with the fault. */
+int cluster_take_name(struct yaml_node *at, const char *name, char ret[CLUSTER_NAME_SIZE], struct err *err);
+
+/* One value of `nodes: NAME:`; base is the reader. */
+int cluster_node_read(struct yaml_node *at, const char *name, void *base, struct err *err);
+/* After all rows are read: groups, addresses, indexes. */
+int cluster_nodes_finish(struct cluster_reader *reader, struct err *err);
+
+/* The value of `networks: NAME:` into n, whose name is set already. 0, or -EINVAL with the fault. */
+int cluster_network_read(struct yaml_node *at, struct cluster_network *n, struct err *err);
+
+/* Neither the network's own address nor its broadcast. */
+int cluster_network_is_host(const struct cluster_network *n, struct in_addr a);
+
+#endif

@@ -1,0 +1,309 @@
+/*
+ * Owns the HTTP server: listening, limits, the way from a request to its route and from an answer to bytes.
+ * What is answered is the routes' business. Its threads end here.
+ */
+#include "seeder/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/log.h"
+#include "imager/base/loop.h"
+#include "seeder/httpsend.h"
+
+#define BACKLOG      1024
+#define MEMORY_LIMIT 32768 /* bytes a connection may use for its headers */
+#define URI_LIMIT    4096
+
+struct request {
+	char *uri; /* as sent; its query is cut off in place */
+	char *query;
+	struct buf body;
+	int started, too_large;
+	uint64_t first_ms, due_ms; /* of a request that is held */
+	struct MHD_Connection *connection;
+	struct request *next_held;
+};
+
+struct httpd {
+	struct httpd_options options;
+	struct MHD_Daemon *daemon;
+	pthread_mutex_t lock;
+	struct request *held;
+	int stopping;
+};
+
+void httpd_lock(struct httpd *h)
+{
+	(void)pthread_mutex_lock(&h->lock);
+}
+
+void httpd_unlock(struct httpd *h)
+{
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+/* ---- requests ---- */
+
+/* Whether the path is one of the route's; rest gets the part between prefix and suffix. */
+static int matches(const struct httpd_route *route, const char *path, char *rest, size_t size)
+{
+	size_t prefix = strlen(route->prefix), suffix = route->suffix ? strlen(route->suffix) : 0;
+	size_t len = strlen(path);
+
+	if (!route->suffix)
+		return !strcmp(path, route->prefix);
+	if (len <= prefix + suffix || len - prefix - suffix >= size || strncmp(path, route->prefix, prefix))
+		return 0;
+	if (strcmp(path + len - suffix, route->suffix) != 0)
+		return 0;
+	len -= prefix + suffix;
+	memcpy(rest, path + prefix, len);
+	rest[len] = '\0';
+	return !strchr(rest, '/');
+}
+
+static const struct httpd_route *find_route(const struct httpd *h, const char *method, const char *path,
+	char *rest, size_t size, unsigned *ret_status)
+{
+	*ret_status = MHD_HTTP_NOT_FOUND;
+	if (!strcmp(method, "HEAD"))
+		method = "GET";
+	for (const struct httpd_route *r = h->options.routes; r->method; r++) {
+		if (!matches(r, path, rest, size))
+			continue;
+		if (!strcmp(r->method, method))
+			return r;
+		*ret_status = MHD_HTTP_METHOD_NOT_ALLOWED;
+	}
+	return NULL;
+}
+
+static struct in_addr client_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct in_addr none = {0};
+
+	if (!info || !info->client_addr || info->client_addr->sa_family != AF_INET)
+		return none;
+	return ((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr;
+}
+
+/* Puts the connection aside until httpd_tick; under the lock. */
+static void hold(struct httpd *h, struct request *req, uint64_t ms)
+{
+	uint64_t now = monotonic_ms();
+
+	if (!req->first_ms)
+		req->first_ms = now;
+	req->due_ms = now + ms;
+	req->next_held = h->held;
+	h->held = req;
+	MHD_suspend_connection(req->connection);
+}
+
+/* 1 when the request is held and there is nothing to send yet. */
+static int call_route(struct httpd *h, const struct httpd_route *route, struct request *req, const char *rest,
+	struct httpd_answer *answer)
+{
+	struct httpd_request request = {
+		.rest = rest,
+		.query = req->query ? req->query : "",
+		.from = client_of(req->connection),
+		.body = req->body.data ? req->body.data : "",
+		.body_len = req->body.len,
+		.waited_ms = req->first_ms ? monotonic_ms() - req->first_ms : 0,
+	};
+	int held;
+
+	httpd_lock(h);
+	route->fn(h->options.arg, &request, answer);
+	held = answer->hold_ms && !h->stopping;
+	if (held)
+		hold(h, req, answer->hold_ms);
+	httpd_unlock(h);
+	return held;
+}
+
+static enum MHD_Result answer_request(
+	struct httpd *h, const struct httpd_route *route, struct request *req, const char *rest)
+{
+	struct httpd_answer answer = {.fd = -1};
+	enum MHD_Result sent;
+
+	if (req->too_large)
+		httpd_sentence(&answer, MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large");
+	else if (call_route(h, route, req, rest, &answer)) {
+		buf_release(&answer.body);
+		return MHD_YES;
+	}
+	sent = httpd_send(req->connection, &answer);
+	buf_release(&answer.body);
+	return sent;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status)
+{
+	struct httpd_answer answer = {.fd = -1};
+
+	httpd_sentence(
+		&answer, status, status == MHD_HTTP_NOT_FOUND ? "there is nothing here" : "not this method");
+	return httpd_send(c, &answer);
+}
+
+static void take_body(const struct httpd_route *route, struct request *req, const char *data, size_t len)
+{
+	size_t limit = route ? route->body_limit : 0;
+
+	if (len > limit - req->body.len || buf_add(&req->body, data, len) < 0)
+		req->too_large = 1;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *path, const char *method,
+	const char *version, const char *data, size_t *len, void **state)
+{
+	struct httpd *h = cls;
+	struct request *req = *state;
+	char rest[256] = "";
+	unsigned status;
+	const struct httpd_route *route = find_route(h, method, path, rest, sizeof(rest), &status);
+
+	(void)version;
+	if (!req)
+		return MHD_NO;
+	if (!req->started) {
+		req->started = 1;
+		req->connection = c;
+		return MHD_YES;
+	}
+	if (*len) {
+		take_body(route, req, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	return route ? answer_request(h, route, req, rest) : refuse(c, status);
+}
+
+/* Called before anything is parsed: the only place where the query can be had as it was sent. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *c)
+{
+	struct request *req = strlen(uri) < URI_LIMIT ? calloc(1, sizeof(*req)) : NULL;
+
+	(void)cls;
+	(void)c;
+	if (!req || !(req->uri = strdup(uri))) {
+		free(req);
+		return NULL;
+	}
+	req->query = strchr(req->uri, '?');
+	if (req->query)
+		*req->query++ = '\0';
+	return req;
+}
+
+static void on_completed(
+	void *cls, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode code)
+{
+	struct request *req = *state;
+
+	(void)cls;
+	(void)c;
+	(void)code;
+	if (!req)
+		return;
+	*state = NULL;
+	buf_release(&req->body);
+	free(req->uri);
+	free(req);
+}
+
+static void resume_held(struct httpd *h, uint64_t now)
+{
+	httpd_lock(h);
+	for (struct request **p = &h->held; *p;) {
+		struct request *req = *p;
+
+		if (!h->stopping && req->due_ms > now) {
+			p = &req->next_held;
+			continue;
+		}
+		*p = req->next_held;
+		MHD_resume_connection(req->connection);
+	}
+	httpd_unlock(h);
+}
+
+void httpd_tick(struct httpd *h)
+{
+	resume_held(h, monotonic_ms());
+}
+
+/* ---- start and stop ---- */
+
+static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+	char line[256];
+
+	(void)cls;
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("http: %s", line);
+}
+
+static int listen_on(uint16_t port, struct err *err)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
+		return err_set(err, errno, "cannot listen for HTTP on port %u: %s", port, strerror(errno));
+	return TAKE_FD(fd);
+}
+
+int httpd_start(const struct httpd_options *options, struct httpd **ret, struct err *err)
+{
+	_cleanup_close_ int fd = listen_on(options->port, err);
+	struct httpd *h = fd < 0 ? NULL : calloc(1, sizeof(*h));
+
+	if (!h)
+		return fd < 0 ? fd : err_oom(err, "the HTTP server");
+	h->options = *options;
+	(void)pthread_mutex_init(&h->lock, NULL);
+	h->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, options->port,
+		NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+		fd, MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT,
+		options->connections, MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+		NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	if (!h->daemon) {
+		(void)pthread_mutex_destroy(&h->lock);
+		free(h);
+		return err_set(err, EIO, "cannot start the HTTP server on port %u", options->port);
+	}
+	(void)TAKE_FD(fd); /* the daemon closes it */
+	*ret = h;
+	return 0;
+}
+
+void httpd_stop(struct httpd *h)
+{
+	if (!h)
+		return;
+	httpd_lock(h);
+	h->stopping = 1;
+	httpd_unlock(h);
+	resume_held(h, UINT64_MAX);
+	MHD_stop_daemon(h->daemon);
+	(void)pthread_mutex_destroy(&h->lock);
+	free(h);
+}
