@@ -99,6 +99,29 @@ int parse_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
+int parse_seconds(const char *text, uint64_t *ret)
+{
+	static const struct {
+		const char *unit;
+		uint64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value;
+	int r = parse_digits(text, digits, 10, &value);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(text + digits, units[i].unit))
+			continue;
+		if (value > UINT64_MAX / units[i].seconds)
+			return -ERANGE;
+		*ret = value * units[i].seconds;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 int parse_mode(const char *text, mode_t *ret)
 {
 	uint64_t value;

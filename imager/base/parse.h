@@ -17,6 +17,8 @@ int parse_u16(const char *text, uint16_t *ret);
 int parse_bool(const char *text, int *ret);
 /* Bytes: a number with an optional KiB, MiB, GiB or TiB (K, M, G, T mean the same). */
 int parse_size(const char *text, uint64_t *ret);
+/* A time in seconds: a number with an optional s, m, h or d. */
+int parse_seconds(const char *text, uint64_t *ret);
 /* Octal permission bits, at most 07777. */
 int parse_mode(const char *text, mode_t *ret);
 /* Exactly len bytes as 2*len lower or upper case hex digits. */
