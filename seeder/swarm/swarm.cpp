@@ -646,24 +646,17 @@ try {
 	return caught(err);
 }
 
-extern "C" int swarm_inspect(const char *torrent, size_t len, struct swarm_file *ret, struct err *err)
-try {
-	auto info = load(torrent, len);
-
-	*ret = {};
-	(void)snprintf(ret->name, sizeof(ret->name), "%s", info->name().c_str());
-	ret->size = uint64_t(info->total_size());
-	return 0;
-} catch (...) {
-	return caught(err);
-}
-
-extern "C" int swarm_infohash(const char *torrent, size_t len, uint8_t ret[20], struct err *err)
+extern "C" int swarm_inspect(const char *torrent, size_t len, struct swarm_info *ret, struct err *err)
 try {
 	auto info = load(torrent, len);
 	lt::sha1_hash hash = info->info_hashes().v1;
+	struct swarm_info out = {};
 
-	memcpy(ret, hash.data(), 20);
+	memcpy(out.infohash, hash.data(), sizeof(out.infohash));
+	out.size = uint64_t(info->total_size());
+	out.piece_length = uint32_t(info->piece_length());
+	(void)snprintf(out.name, sizeof(out.name), "%s", info->name().c_str());
+	*ret = out;
 	return 0;
 } catch (...) {
 	return caught(err);

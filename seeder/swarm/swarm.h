@@ -105,15 +105,15 @@ struct swarm_make {
  * the read. Formats: BEP 3, BEP 27.
  */
 int swarm_make_torrent(const struct swarm_make *make, struct buf *ret, struct err *err);
-/* The one file a .torrent is for. */
-struct swarm_file {
-	char name[256];
-	uint64_t size; /* bytes */
+
+struct swarm_info {
+	uint8_t infohash[20];
+	uint64_t size;
+	uint32_t piece_length;
+	char name[256]; /* a plain file name */
 };
-/* Reads it, with the checks of swarm_add. -EBADMSG. */
-int swarm_inspect(const char *torrent, size_t len, struct swarm_file *ret, struct err *err);
-/* The v1 infohash of a .torrent. -EBADMSG. */
-int swarm_infohash(const char *torrent, size_t len, uint8_t ret[20], struct err *err);
+/* What a .torrent says, under the same rules as swarm_add. 0 or -EBADMSG. */
+int swarm_inspect(const char *torrent, size_t len, struct swarm_info *ret, struct err *err);
 
 #ifdef __cplusplus
 }

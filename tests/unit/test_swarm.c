@@ -343,16 +343,19 @@ static void test_refused_torrents(void **state)
 	};
 	static const char good[] =
 		"d4:infod6:lengthi5e4:name1:a12:piece lengthi262144e" PIECE "7:privatei1eee";
-	uint8_t hash[20];
+	struct swarm_info info;
 
 	(void)state;
-	assert_int_equal(swarm_infohash(good, sizeof(good) - 1, hash, NULL), 0);
+	assert_int_equal(swarm_inspect(good, sizeof(good) - 1, &info, NULL), 0);
+	assert_string_equal(info.name, "a");
+	assert_int_equal(info.size, 5);
+	assert_int_equal(info.piece_length, 262144);
 	for (size_t len = 0; len < sizeof(good) - 1; len++)
-		assert_int_equal(swarm_infohash(good, len, hash, NULL), -EBADMSG);
+		assert_int_equal(swarm_inspect(good, len, &info, NULL), -EBADMSG);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct err err = {0};
 
-		if (swarm_infohash(rows[i], strlen(rows[i]), hash, &err) != -EBADMSG)
+		if (swarm_inspect(rows[i], strlen(rows[i]), &info, &err) != -EBADMSG)
 			fail_msg("row %zu: not refused", i);
 		assert_true(!strncmp(err.text, "torrent: ", 9));
 	}
