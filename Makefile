@@ -45,11 +45,17 @@ SRC_base := \
 
 SRC_format := \
 	imager/format/digest.c \
+	imager/format/index.c \
+	imager/format/json.c \
 	imager/format/minifile.c \
 	imager/format/minisign.c \
+	imager/format/ocimanifest.c \
+	imager/format/publish.c \
 	imager/format/release.c \
+	imager/format/releases.c \
 	imager/format/secretkey.c \
 	imager/format/store.c \
+	imager/format/storework.c \
 	imager/format/trust.c \
 	imager/format/yaml.c
 

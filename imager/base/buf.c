@@ -84,3 +84,10 @@ char *buf_steal(struct buf *b)
 	*b = (struct buf){0};
 	return data;
 }
+
+void buf_move(struct buf *to, struct buf *from)
+{
+	free(to->data);
+	*to = *from;
+	*from = (struct buf){0};
+}

@@ -23,6 +23,9 @@ int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf
 /* Hands the bytes to the caller (free()); the buffer is empty afterwards. Never NULL unless out of memory. */
 char *buf_steal(struct buf *b);
 
+/* Hands the bytes of `from` to `to`, whose own are freed; `from` is empty afterwards. */
+void buf_move(struct buf *to, struct buf *from);
+
 #define _cleanup_buf_ _cleanup_(buf_release)
 
 #endif

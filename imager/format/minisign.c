@@ -70,9 +70,7 @@ int minisign_format_keyring(const struct minisign_keyring *ring, struct buf *ret
 	for (size_t i = 0; i < ring->count; i++)
 		if (add_public(&ring->keys[i], &text) < 0)
 			return err_oom(err, "the public keys");
-	buf_release(ret);
-	*ret = text;
-	text = (struct buf){0};
+	buf_move(ret, &text);
 	return 0;
 }
 
@@ -138,8 +136,10 @@ int minisign_parse_keyring(const char *text, struct minisign_keyring *ret, struc
 	struct minisign_keyring ring = {0};
 	int r = add_keys(text, &ring, err);
 
-	if (r < 0)
-		return err_prefix(err, "keyring");
+	if (r < 0) {
+		(void)err_prefix(err, "keyring");
+		return r;
+	}
 	*ret = ring;
 	return 0;
 }
@@ -158,8 +158,10 @@ int minisign_read_keyring(
 		if (r < 0)
 			return r;
 		r = add_keys(text, &ring, err);
-		if (r < 0)
-			return err_prefix(err, "%s", paths[i]);
+		if (r < 0) {
+			(void)err_prefix(err, "%s", paths[i]);
+			return r;
+		}
 	}
 	*ret = ring;
 	return 0;
@@ -216,9 +218,7 @@ int minisign_sign(const struct minisign_secret *s, const struct buf *data, const
 	(void)crypto_sign_detached(sig.global, NULL, (const uint8_t *)message.data, message.len, s->key);
 	if (add_signature(&sig, &text) < 0)
 		return err_oom(err, "the signature");
-	buf_release(ret);
-	*ret = text;
-	text = (struct buf){0};
+	buf_move(ret, &text);
 	return 0;
 }
 

@@ -5,10 +5,10 @@
 #include "imager/format/release.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "imager/base/parse.h"
+#include "imager/format/json.h"
 
 #define FORMAT_NUMBER 1
 #define NUMBER_MAX    (INT64_C(1) << 53) /* what every JSON reader keeps exact (RFC 8259, section 6) */
@@ -122,25 +122,14 @@ static int add_fields(json_t *root, const struct release *r)
 	return 0;
 }
 
-static int add_chunk(const char *data, size_t len, void *arg)
-{
-	return buf_add(arg, data, len);
-}
-
 int release_format(const struct release *r, struct buf *ret)
 {
+	_cleanup_json_ json_t *root = json_object();
 	_cleanup_buf_ struct buf text = {0};
-	json_t *root = json_object();
-	int failed = !root || add_fields(root, r) < 0 ||
-		     json_dump_callback(root, add_chunk, &text, JSON_COMPACT) < 0 ||
-		     buf_puts(&text, "\n") < 0;
 
-	json_decref(root);
-	if (failed)
+	if (!root || add_fields(root, r) < 0 || json_add_text(root, JSON_COMPACT, &text) < 0)
 		return -ENOMEM;
-	buf_release(ret);
-	*ret = text;
-	text = (struct buf){0};
+	buf_move(ret, &text);
 	return 0;
 }
 
@@ -240,9 +229,9 @@ static int read_root(const json_t *root, struct release *ret, struct err *err)
 
 int release_parse(const char *data, size_t len, struct release *ret, struct err *err)
 {
+	_cleanup_json_ json_t *root = NULL;
 	struct release release = {0};
 	json_error_t error;
-	json_t *root;
 	int r;
 
 	if (len > RELEASE_LIMIT)
@@ -253,7 +242,6 @@ int release_parse(const char *data, size_t len, struct release *ret, struct err 
 		return err_set(
 			err, EBADMSG, "release manifest: not JSON: line %d: %s", error.line, error.text);
 	r = read_root(root, &release, err);
-	json_decref(root);
 	if (r == 0)
 		*ret = release;
 	return r;

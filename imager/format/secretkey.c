@@ -127,9 +127,7 @@ int minisign_format_secret(
 			0 ||
 		minifile_add_base64(&text, &blob, sizeof(blob)) < 0)
 		return err_oom(err, "the secret key");
-	buf_release(ret);
-	*ret = text;
-	text = (struct buf){0};
+	buf_move(ret, &text);
 	return 0;
 }
 

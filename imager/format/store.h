@@ -3,9 +3,11 @@
  * index.json, blobs/sha256/<hex>. A release is an OCI image manifest; its config is the release manifest, its
  * layers are kernel, initramfs, root image, package list and, once signed, signatures. index.json names it
  * "PROFILE:SEQUENCE" by the annotation org.opencontainers.image.ref.name; a channel is one more descriptor of
- * the same manifest, named "PROFILE:CHANNEL".
+ * the same manifest, named "PROFILE:CHANNEL". Other images in the folder are left alone and not listed.
  *
- * A blob or index.json appears complete or not at all. Writers hold an exclusive flock on STORE/.lock.
+ * A blob or index.json appears complete or not at all. Writers hold an exclusive flock on STORE/.lock while
+ * they change index.json, and one on their folder below STORE/.tmp as long as they live; what a killed writer
+ * left is removed by the next one. Readers need no lock and no write access.
  */
 #ifndef FORMAT_STORE_H
 #define FORMAT_STORE_H
@@ -21,8 +23,12 @@
 
 struct store;
 
-/* create: make the layout if the folder has none. -ENOENT with a sentence when it is not a store. */
+/*
+ * create: make the layout if the folder is missing or empty. -ENOENT with a sentence when it is not a store,
+ * -ENOTEMPTY when it is to be made one and holds other things, -EBADMSG when it is of another version.
+ */
 int store_open(const char *path, int create, struct store **ret, struct err *err);
+/* Removes what this writer has put into the store without publishing it; takes NULL. */
 void store_close(struct store *s);
 DEFINE_CLEANUP(struct store *, store_close)
 #define _cleanup_store_ _cleanup_(store_close_p)
@@ -34,30 +40,41 @@ const char *store_path(const struct store *s);
 char *store_blob_path(const struct store *s, const struct digest *d);
 
 /*
- * Writers work in a temporary folder inside the store (same file system), made by store_temp_dir and removed
- * by its owner; leftovers of a killed writer are removed by the next store_temp_dir when their lock is free.
- * Moves the file `path` (which must be inside such a folder) into place as a blob: hash, fsync, rename, fsync
- * of the folder. A blob that is there already is kept.
+ * Writers work in temporary folders inside the store (same file system, mode 0755), made by store_temp_dir.
+ * The caller frees the path; the folder is removed by its owner or by store_close, and after a kill by the
+ * next writer.
+ *
+ * store_add_file moves the file `path`, which must be inside such a folder, into place as a blob: hash,
+ * fsync, rename, fsync of the folder. A blob that is there already is kept. What no release names when the
+ * store is closed is removed again.
  */
 int store_temp_dir(struct store *s, char **ret, struct err *err);
 int store_add_file(struct store *s, const char *path, struct release_part *ret, struct err *err);
 int store_add_bytes(struct store *s, const void *data, size_t len, struct release_part *ret, struct err *err);
 
+#define STORE_SIGNATURES_MAX 8
+#define STORE_CHANNELS_SIZE  1024
+
+struct store_signature {
+	struct digest digest;             /* of the .minisig blob */
+	uint8_t key_id[MINISIGN_ID_SIZE]; /* as the file says; nothing is proved by it */
+};
+
 /* A release in the store. */
 struct store_release {
-	struct digest manifest; /* of the OCI manifest */
-	struct digest config;   /* of the release manifest: what is called the release's digest everywhere */
-	uint64_t config_size;
-	struct digest signature; /* of the .minisig blob; only if is_signed */
-	int is_signed;
-	char name[RELEASE_NAME_SIZE + 24]; /* "PROFILE:SEQUENCE" */
-	char channels[256];                /* names of the channels that point to it, divided by a space */
-	struct release release;
+	struct release_part manifest; /* the OCI manifest; another one once a signature is added */
+	struct release_part config; /* the release manifest: what is called the release's digest everywhere */
+	struct store_signature signatures[STORE_SIGNATURES_MAX];
+	size_t signature_count;
+	char name[RELEASE_NAME_SIZE + 24];  /* "PROFILE:SEQUENCE" */
+	char channels[STORE_CHANNELS_SIZE]; /* names of the channels that point to it, divided by a space */
+	struct release release;             /* as its manifest says, whether signed or not */
 };
 
 struct store_list {
 	struct store_release *items; /* sorted by profile, then sequence */
 	size_t count;
+	struct err damage; /* on the last release that was left out because it cannot be read; code 0: none */
 };
 void store_list_release(struct store_list *l);
 #define _cleanup_store_list_ _cleanup_(store_list_release)
@@ -73,8 +90,9 @@ int store_resolve(struct store *s, const char *ref, struct store_release *ret, s
 
 /*
  * Publishes: under the lock, sets r->sequence to the next of the profile, calls nothing else, writes release
- * manifest, OCI manifest and index.json. If the newest release of the profile has the same content (all but
- * sequence) it is returned instead and nothing is written: building twice is one release. *ret_is_new tells.
+ * manifest, OCI manifest and index.json. The four parts must be blobs already. If the newest release of the
+ * profile has the same content (all but sequence) it is returned instead and nothing is written: building
+ * twice is one release. *ret_is_new tells.
  */
 int store_publish(
 	struct store *s, struct release *r, struct store_release *ret, int *ret_is_new, struct err *err);
@@ -86,12 +104,24 @@ int store_add_signature(
 /* Points channel to the release. The name must pass parse_name and not be a number. */
 int store_tag(struct store *s, const struct store_release *rel, const char *channel, struct err *err);
 
+/* The bytes of a release manifest; nothing is proved. */
+int store_manifest_bytes(struct store *s, const struct store_release *rel, struct buf *ret, struct err *err);
+
+/* A release that a trusted key signed, with what proves it. */
+struct store_signed {
+	struct buf manifest, signature;
+	struct release release;
+};
+void store_signed_release(struct store_signed *p);
+#define _cleanup_store_signed_ _cleanup_(store_signed_release)
+
 /*
- * The signed bytes and the signature text of a release. -ENOKEY when it has no signature. verified: also
- * checks it by the ring (then nothing is parsed before the signature is good).
+ * Finds the signature by a key of the ring and checks it (release_verify: before anything is parsed) and that
+ * the bytes are those of rel->config. -ENOKEY: no signature, or none by these keys; -EKEYREJECTED, -EBADMSG
+ * as in trust.h.
  */
-int store_signed_bytes(struct store *s, const struct store_release *rel, struct buf *ret_manifest,
-	struct buf *ret_signature, struct err *err);
+int store_verify(struct store *s, const struct store_release *rel, const struct minisign_keyring *ring,
+	struct store_signed *ret, struct err *err);
 
 /* Hashes every blob of the release and compares sizes and digests. -EBADMSG names the part that differs. */
 int store_check_blobs(struct store *s, const struct store_release *rel, struct err *err);
