@@ -68,17 +68,40 @@ SRC_swarm := \
 	seeder/swarm/swarm.cpp
 
 SRC_imager := \
+	imager/bootfiles.c \
 	imager/build.c \
+	imager/buildcmd.c \
+	imager/closure.c \
+	imager/cpio.c \
 	imager/images.c \
+	imager/initrd.c \
+	imager/intree.c \
+	imager/kconfig.c \
+	imager/lint.c \
+	imager/modules.c \
+	imager/packages.c \
+	imager/password.c \
+	imager/profile.c \
+	imager/sandbox.c \
+	imager/scrub.c \
 	imager/sign.c \
+	imager/source/debian.c \
+	imager/source/dir.c \
+	imager/source/source.c \
+	imager/source/tar.c \
 	imager/squash.c \
 	imager/squash/content.c \
 	imager/squash/image.c \
 	imager/squash/tree.c \
-	imager/squash/write.c
+	imager/squash/write.c \
+	imager/tree.c \
+	imager/treecopy.c \
+	imager/treefile.c
 
 SRC_seeder := \
+	seeder/policy.c \
 	seeder/torrent.c \
+	seeder/tracker.c \
 	seeder/serve.c \
 	seeder/statuscmd.c
 
@@ -172,6 +195,12 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(call ar,imager seeder agent swarm w
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call libs,imager seeder agent swarm wire format base) -lcmocka -lm
 
+# A store with releases of no real content, for tests that need one and no build.
+FIXTURES := $(B)/tests/fixture_release
+$(FIXTURES): $(call obj,tests/cli/fixture_release.c) $(call ar,format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,format base)
+
 PROVE := prove --exec tests/run
 CLI_TESTS = $(wildcard tests/cli/*.bats)
 NETNS_TESTS = $(wildcard tests/netns/*.bats)
@@ -180,7 +209,7 @@ export BUILD_DIR := $(CURDIR)/$(B)
 
 .PHONY: check check-unit check-cli check-netns check-qemu
 check: deps
-	@$(MAKE) --no-print-directory all unit-tests
+	@$(MAKE) --no-print-directory all unit-tests $(FIXTURES)
 	$(PROVE) $(UNIT) $(CLI_TESTS) $(NETNS_TESTS) $(QEMU_TESTS)
 
 .PHONY: unit-tests
@@ -189,10 +218,10 @@ unit-tests: $(UNIT)
 check-unit: $(UNIT)
 	$(PROVE) $(UNIT)
 
-check-cli: all
+check-cli: all $(FIXTURES)
 	$(PROVE) $(CLI_TESTS)
 
-check-netns: all
+check-netns: all $(FIXTURES)
 	$(PROVE) $(NETNS_TESTS)
 
 check-qemu: all

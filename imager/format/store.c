@@ -16,6 +16,15 @@
 #define LAYOUT_LIMIT 4096
 #define BLOBS        "blobs/sha256"
 
+const char *store_choose(const char *given)
+{
+	const char *env = getenv("SWARMBOOT_STORE");
+
+	if (given)
+		return given;
+	return env && *env ? env : STORE_DEFAULT;
+}
+
 const char *store_path(const struct store *s)
 {
 	return s->path;

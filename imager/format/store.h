@@ -23,6 +23,11 @@
 
 struct store;
 
+/* The folder to use: the one given, else $SWARMBOOT_STORE, else STORE_DEFAULT. */
+#define STORE_DEFAULT     "/var/lib/swarmboot/store"
+#define STORE_OPTION_HELP "the store; default: $SWARMBOOT_STORE, else " STORE_DEFAULT
+const char *store_choose(const char *given);
+
 /*
  * create: make the layout if the folder is missing or empty. -ENOENT with a sentence when it is not a store,
  * -ENOTEMPTY when it is to be made one and holds other things, -EBADMSG when it is of another version.

@@ -1,0 +1,81 @@
+/* Owns the asking for a password; what it opens is the business of imager/format/secretkey.c. */
+#include "imager/password.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/io.h"
+
+void password_free(char *password)
+{
+	if (!password)
+		return;
+	explicit_bzero(password, strlen(password));
+	free(password);
+}
+
+/* One line, byte by byte, so that nothing beyond it is taken from the terminal. */
+static int read_line(int fd, char **ret)
+{
+	char *line = calloc(1, PASSWORD_LIMIT + 1);
+	size_t len = 0;
+	ssize_t n = 0;
+	char c;
+
+	if (!line)
+		return -ENOMEM;
+	while (len < PASSWORD_LIMIT && (n = read(fd, &c, 1)) == 1 && c != '\n')
+		line[len++] = c;
+	if (n < 0 || len == PASSWORD_LIMIT) {
+		password_free(line);
+		return n < 0 ? -EIO : -EFBIG;
+	}
+	*ret = line;
+	return 0;
+}
+
+static int ask(const char *prompt, char **ret, struct err *err)
+{
+	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct termios before, silent;
+	int r;
+
+	if (tty < 0 || tcgetattr(tty, &before) < 0)
+		return err_set(err, ENOKEY,
+			"a password is needed and there is no terminal to ask on; use --password-file");
+	silent = before;
+	silent.c_lflag &= ~(tcflag_t)ECHO;
+	if (tcsetattr(tty, TCSAFLUSH, &silent) < 0)
+		return err_path(err, errno, "/dev/tty");
+	(void)write_full(tty, prompt, strlen(prompt));
+	r = read_line(tty, ret);
+	(void)tcsetattr(tty, TCSAFLUSH, &before);
+	(void)write_full(tty, "\n", 1);
+	return r < 0 ? err_path(err, -r, "/dev/tty") : 0;
+}
+
+static int read_from(const char *file, char **ret, struct err *err)
+{
+	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : read_line(fd, ret);
+
+	return r < 0 ? err_path(err, -r, file) : 0;
+}
+
+int password_read(const char *file, const char *prompt, char **ret, struct err *err)
+{
+	_cleanup_password_ char *password = NULL;
+	int r = file ? read_from(file, &password, err) : ask(prompt, &password, err);
+
+	if (r < 0)
+		return r;
+	if (!*password)
+		return err_set(err, EINVAL, "%s: the password is empty", file ? file : "terminal");
+	*ret = TAKE(password);
+	return 0;
+}

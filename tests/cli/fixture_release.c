@@ -1,0 +1,83 @@
+/*
+ * fixture_release STORE PROFILE WORD: publishes a release whose kernel, initramfs and root image are made of
+ * WORD, for tests that need a store and no build. The same word gives the same release. Prints its name.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "imager/format/store.h"
+
+#define ROOT_SIZE (300 * 1024)
+
+/* Bytes that do not compress to nothing and differ by word and part (xorshift32). */
+static void fill(char *data, size_t len, const char *word, uint32_t part)
+{
+	uint32_t x = 2463534242u + part;
+
+	for (const char *p = word; *p; p++)
+		x = x * 31 + (unsigned char)*p;
+	for (size_t i = 0; i < len; i++) {
+		x ^= x << 13;
+		x ^= x >> 17;
+		x ^= x << 5;
+		data[i] = (char)x;
+	}
+}
+
+static int add_parts(struct store *s, const char *word, struct release *r, struct err *err)
+{
+	static const char packages[] = "bash 5.2.15-2+b2 amd64\n";
+	static char data[ROOT_SIZE];
+	int e;
+
+	fill(data, sizeof(data), word, 1);
+	e = store_add_bytes(s, data, 20000, &r->kernel, err);
+	fill(data, sizeof(data), word, 2);
+	if (e == 0)
+		e = store_add_bytes(s, data, 30000, &r->initramfs, err);
+	fill(data, sizeof(data), word, 3);
+	if (e == 0)
+		e = store_add_bytes(s, data, sizeof(data), &r->root, err);
+	if (e == 0)
+		e = store_add_bytes(s, packages, strlen(packages), &r->packages, err);
+	return e;
+}
+
+static int publish(char **argv, struct err *err)
+{
+	struct release r = {.arch = "amd64",
+		.version = "fixture",
+		.created = 1700000000,
+		.kernel_release = "6.1.0-fixture-amd64",
+		.cmdline = "quiet",
+		.package_count = 1};
+	_cleanup_store_ struct store *s = NULL;
+	struct store_release rel;
+	int is_new, e;
+
+	(void)snprintf(r.profile, sizeof(r.profile), "%s", argv[2]);
+	(void)digest_bytes(argv[3], strlen(argv[3]), &r.source);
+	e = store_open(argv[1], 1, &s, err);
+	if (e == 0)
+		e = add_parts(s, argv[3], &r, err);
+	if (e == 0)
+		e = store_publish(s, &r, &rel, &is_new, err);
+	if (e == 0)
+		(void)printf("%s\n", rel.name);
+	return e;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = {0};
+
+	if (argc != 4) {
+		(void)fprintf(stderr, "usage: fixture_release STORE PROFILE WORD\n");
+		return 2;
+	}
+	if (publish(argv, &err) < 0) {
+		(void)fprintf(stderr, "fixture_release: %s\n", err.text);
+		return 1;
+	}
+	return 0;
+}
