@@ -25,9 +25,11 @@ struct bootfiles {
 void bootfiles_release(struct bootfiles *b);
 
 /*
- * Finds the one kernel of the tree (boot/vmlinuz-* or usr/lib/modules/REL/vmlinuz; more than one or none is a
- * fault that lists them), copies it to outdir, makes the initramfs there (initrd.h), and empties the tree's
- * boot/ folder.
+ * Finds the one kernel of the tree: a folder usr/lib/modules/REL with boot/vmlinuz-REL or
+ * usr/lib/modules/REL/vmlinuz (none: -ENOENT, more than one: -EEXIST with their names), refuses it when its
+ * configuration lacks what a boot needs (kconfig.h), copies it to outdir, makes the initramfs there
+ * (initrd.h), and empties the tree's boot/ folder with the links of / that lead there. On failure boot/ is as
+ * it was; outdir may hold a kernel.
  */
 int bootfiles_collect(const char *root, const char *outdir, const struct bootfiles_options *options,
 	struct bootfiles *ret, struct err *err);
