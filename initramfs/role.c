@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
@@ -16,6 +17,8 @@
 const struct cli_option role_options[] = {
 	{"torrent", 0, CLI_STRING, offsetof(struct role, torrent), "FILE", "the .torrent"},
 	{"file", 0, CLI_STRING, offsetof(struct role, file), "FILE", "the image"},
+	{"root", 0, CLI_STRING, offsetof(struct role, root), "DIR",
+		"the folder of the image, to be locked into"},
 	{"name", 0, CLI_STRING, offsetof(struct role, name), "HEX", "file name the torrent must have"},
 	{"size", 0, CLI_U64, offsetof(struct role, size), "BYTES", "length the torrent must have"},
 	{"listen", 0, CLI_STRING, offsetof(struct role, listen), "ADDRESS:PORT", "where peers find us"},
@@ -24,6 +27,15 @@ const struct cli_option role_options[] = {
 		"take over from the process named here, and name this one"},
 	{0},
 };
+
+static size_t add_option(struct role_argv *ret, size_t n, const char *option, const char *value)
+{
+	if (!value)
+		return n;
+	ret->argv[n++] = option;
+	ret->argv[n++] = value;
+	return n;
+}
 
 void role_argv(const struct role *role, const char *program, const char *word, struct role_argv *ret)
 {
@@ -35,19 +47,20 @@ void role_argv(const struct role *role, const char *program, const char *word, s
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		ret->argv[n++] = fixed[i];
-	if (role->pid_file) {
-		ret->argv[n++] = "--pid-file";
-		ret->argv[n++] = role->pid_file;
-	}
-	for (size_t i = 0; i < role->seeders.count; i++) {
-		ret->argv[n++] = "--seeder";
-		ret->argv[n++] = role->seeders.items[i];
-	}
+	n = add_option(ret, n, "--root", role->root);
+	n = add_option(ret, n, "--pid-file", role->pid_file);
+	for (size_t i = 0; i < role->seeders.count; i++)
+		n = add_option(ret, n, "--seeder", role->seeders.items[i]);
 	ret->argv[n] = NULL;
 }
 
 static int check_options(const struct role *role, struct err *err)
 {
+	size_t len = role->root ? strlen(role->root) : 0;
+
+	if (role->root &&
+		(!role->file || strncmp(role->file, role->root, len) != 0 || role->file[len] != '/'))
+		return err_set(err, EINVAL, "--file must be below --root");
 	if (role->torrent && role->file && role->name && role->size && role->listen)
 		return 0;
 	(void)err_set(err, EINVAL, "--torrent, --file, --name, --size and --listen are needed");
@@ -85,8 +98,14 @@ static int seeder_host(const char *url, char *ret, size_t size)
 	return 0;
 }
 
-static int add(
-	struct swarm *s, const struct role *role, int complete, const struct buf *torrent, struct err *err)
+/* One torrent, ready to be added: what role_start has found out. */
+struct start {
+	const char *path; /* of the file, as seen from the sandbox */
+	struct buf torrent;
+	int complete;
+};
+
+static int add(struct swarm *s, const struct role *role, const struct start *start, struct err *err)
 {
 	char urls[CLI_LIST_MAX][URL_SIZE], host[64];
 	const char *trackers[CLI_LIST_MAX + 1] = {0};
@@ -100,35 +119,53 @@ static int add(
 		trackers[i] = urls[i];
 	}
 	return swarm_add(s,
-		&(struct swarm_torrent){.torrent = torrent->data,
-			.len = torrent->len,
-			.path = role->file,
+		&(struct swarm_torrent){.torrent = start->torrent.data,
+			.len = start->torrent.len,
+			.path = start->path,
 			.trackers = trackers,
-			.complete = complete},
+			.complete = start->complete},
 		err);
 }
 
-int role_start(const struct role *role, int complete, struct swarm **ret, struct err *err)
+/* Reads what is outside the sandbox, enters it, and checks what was read. */
+static int enter(const struct role *role, struct start *start, struct err *err)
 {
-	_cleanup_buf_ struct buf torrent = {0};
-	struct swarm *s;
 	int r = check_options(role, err);
 
 	if (r == 0)
-		r = read_file(role->torrent, TORRENT_LIMIT, &torrent.data, &torrent.len, err);
-	if (r == 0)
-		r = sandbox_enter(err);
-	if (r == 0)
-		r = check_torrent(role, torrent.data, torrent.len, err);
+		r = read_file(role->torrent, TORRENT_LIMIT, &start->torrent.data, &start->torrent.len, err);
 	if (r < 0)
 		return r;
-	s = swarm_new(&(struct swarm_options){.role = SWARM_NODE, .listen = role->listen}, err);
+	start->path = role->file + (role->root && geteuid() == 0 ? strlen(role->root) : 0);
+	r = sandbox_enter(role->root, err);
+	if (r == 0)
+		r = check_torrent(role, start->torrent.data, start->torrent.len, err);
+	return r;
+}
+
+static int start_swarm(
+	const struct role *role, const struct start *start, struct swarm **ret, struct err *err)
+{
+	struct swarm *s = swarm_new(&(struct swarm_options){.role = SWARM_NODE, .listen = role->listen}, err);
+	int r;
+
 	if (!s)
 		return -(err->code ? err->code : EIO);
-	r = add(s, role, complete, &torrent, err);
+	r = add(s, role, start, err);
 	if (r < 0)
 		swarm_free(s);
 	else
 		*ret = s;
+	return r;
+}
+
+int role_start(const struct role *role, int complete, struct swarm **ret, struct err *err)
+{
+	struct start start = {.complete = complete};
+	int r = enter(role, &start, err);
+
+	if (r == 0)
+		r = start_swarm(role, &start, ret, err);
+	buf_release(&start.torrent);
 	return r;
 }

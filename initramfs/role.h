@@ -9,8 +9,10 @@
 
 /* What the role works on. All strings are the caller's. */
 struct role {
-	const char *torrent;     /* path of the .torrent */
-	const char *file;        /* path of the image */
+	const char *torrent; /* path of the .torrent */
+	const char *file;    /* path of the image */
+	const char
+		*root; /* folder of the file: all of the file system the role goes on to see; NULL for all */
 	const char *name;        /* the torrent's file name must be this: the image's digest in hex */
 	uint64_t size;           /* and its length this */
 	const char *listen;      /* "A.B.C.D:PORT" */

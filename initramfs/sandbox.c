@@ -106,8 +106,10 @@ static int filter_calls(struct err *err)
 	return r < 0 ? err_set(err, -r, "cannot filter system calls: %s", strerror(-r)) : 0;
 }
 
-static int drop_identity(void)
+static int drop_identity(const char *root)
 {
+	if (root && (chroot(root) < 0 || chdir("/") < 0))
+		return -errno;
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
 			return -errno;
@@ -129,10 +131,10 @@ static int drop_capabilities(void)
 	return r;
 }
 
-int sandbox_enter(struct err *err)
+int sandbox_enter(const char *root, struct err *err)
 {
 	const struct rlimit no_core = {0};
-	int r = geteuid() == 0 ? drop_identity() : 0;
+	int r = geteuid() == 0 ? drop_identity(root) : 0;
 
 	if (r == 0)
 		r = drop_capabilities();

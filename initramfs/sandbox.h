@@ -7,11 +7,11 @@
 #define SANDBOX_ID 990 /* user and group; nothing else on the node has it while the agent runs */
 
 /*
- * No capabilities (bounding set included), own user and group when we are root, no new privileges, no core
- * files, and a system call filter that kills the process for what neither role ever does: mounts, other
- * identities, ptrace, modules, kexec, reboot, bpf, namespaces, keys, new processes, exec. Cannot be undone.
- * -errno.
+ * root becomes the file system (NULL, or not being root: stays as it is); no capabilities (bounding set
+ * included), own user and group when we are root, no new privileges, no core files, and a system call filter
+ * that kills the process for what neither role ever does: mounts, other identities, ptrace, modules, kexec,
+ * reboot, bpf, namespaces, keys, new processes, exec. Cannot be undone. -errno.
  */
-int sandbox_enter(struct err *err);
+int sandbox_enter(const char *root, struct err *err);
 
 #endif

@@ -52,22 +52,30 @@ static void end_process(pid_t pid)
 	(void)poll(&ended, 1, GOODBYE_MS);
 }
 
-/* The port is one: whoever has it gives it up first. */
+/* The port is one: whoever has it gives it up first. Returns the open pid file, empty until note_pid. */
 static int take_over(const char *pid_file, struct err *err)
 {
-	_cleanup_free_ char *text = NULL;
-	char own[PID_TEXT_MAX];
+	_cleanup_close_ int fd = open(pid_file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	char text[PID_TEXT_MAX] = "";
 	uint32_t pid;
-	int len;
 
-	if (read_file(pid_file, PID_TEXT_MAX, &text, NULL, NULL) == 0) {
-		text[strcspn(text, "\n")] = '\0';
-		if (parse_u32(text, &pid) == 0 && pid > 1 && (pid_t)pid != getpid())
-			end_process((pid_t)pid);
-	}
-	len = snprintf(own, sizeof(own), "%d\n", getpid());
-	return write_file_atomic(
-		pid_file, &(struct file_content){.data = own, .len = (size_t)len, .mode = 0644}, err);
+	if (fd < 0 || read_full(fd, text, sizeof(text) - 1) < 0)
+		return err_path(err, errno, pid_file);
+	text[strcspn(text, "\n")] = '\0';
+	if (parse_u32(text, &pid) == 0 && pid > 1 && (pid_t)pid != getpid())
+		end_process((pid_t)pid);
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return err_path(err, errno, pid_file);
+	return TAKE_FD(fd);
+}
+
+/* Only now, as whoever waits for it (the switch of the root) wants a process that looks for no file any more.
+ */
+static int note_pid(int fd, struct err *err)
+{
+	if (dprintf(fd, "%d\n", getpid()) < 0)
+		return err_set(err, errno, "the pid file: %s", strerror(errno));
+	return 0;
 }
 
 static int on_stop(void *arg)
@@ -92,9 +100,32 @@ static int on_events(void *arg)
 	return 0;
 }
 
+/* Signals are blocked before the session makes its threads. */
+static int catch_signals(struct seeding *s)
+{
+	int r = loop_add_signal(s->loop, SIGTERM, on_stop, s);
+
+	if (r == 0)
+		r = loop_add_signal(s->loop, SIGINT, on_stop, s);
+	return r < 0 ? err_set(s->err, -r, "signals: %s", strerror(-r)) : 0;
+}
+
+static int serve(struct seeding *s, const struct role *role)
+{
+	_cleanup_close_ int pid_fd = role->pid_file ? take_over(role->pid_file, s->err) : -1;
+	int r = role->pid_file && pid_fd < 0 ? pid_fd : role_start(role, 1, &s->swarm, s->err);
+
+	if (r >= 0 && pid_fd >= 0)
+		r = note_pid(pid_fd, s->err);
+	if (r < 0)
+		return r;
+	log_info("seeding on port %u", swarm_port(s->swarm));
+	r = loop_add_fd(s->loop, swarm_fd(s->swarm), on_events, s);
+	return r < 0 ? r : loop_run(s->loop);
+}
+
 static int seed(const void *options, char **args, struct err *err)
 {
-	const struct role *role = options;
 	struct seeding s = {.loop = loop_new(), .err = err};
 	int r;
 
@@ -102,21 +133,9 @@ static int seed(const void *options, char **args, struct err *err)
 	if (!s.loop)
 		return err_oom(err, "the loop");
 	(void)prctl(PR_SET_NAME, SEED_NAME);
-	/* Signals are blocked before the session makes its threads. */
-	r = loop_add_signal(s.loop, SIGTERM, on_stop, &s);
+	r = catch_signals(&s);
 	if (r == 0)
-		r = loop_add_signal(s.loop, SIGINT, on_stop, &s);
-	if (r < 0)
-		return err_set(err, -r, "signals: %s", strerror(-r));
-	r = role->pid_file ? take_over(role->pid_file, err) : 0;
-	if (r == 0)
-		r = role_start(role, 1, &s.swarm, err);
-	if (r < 0)
-		return r;
-	log_info("seeding on port %u", swarm_port(s.swarm));
-	r = loop_add_fd(s.loop, swarm_fd(s.swarm), on_events, &s);
-	if (r == 0)
-		r = loop_run(s.loop);
+		r = serve(&s, options);
 	swarm_free(s.swarm);
 	loop_free(s.loop);
 	return r;

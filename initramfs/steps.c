@@ -26,10 +26,13 @@
 #include "initramfs/root.h"
 #include "initramfs/sandbox.h"
 
-#define CMDLINE_LIMIT 4096
-#define STALL_MS      15000
-#define FETCH_STARTS  3
-#define TELL_MS       1000 /* between reports of progress, at least */
+#define CMDLINE_LIMIT  4096
+#define STALL_MS       15000
+#define FETCH_STARTS   3
+#define TELL_MS        1000 /* between reports of progress, at least */
+#define SEED_START_MS  5000
+#define SEED_LOOK_MS   20
+#define PAUSE_SLICE_MS 200
 
 #define _cleanup_obtained_ _cleanup_(obtained_release)
 
@@ -134,6 +137,7 @@ static struct role role_of(const struct agent *a, char hex[65])
 	struct role role = {
 		.torrent = AGENT_TORRENT,
 		.file = a->image,
+		.root = AGENT_IMAGES,
 		.name = hex,
 		.size = a->release.root.size,
 		.listen = "0.0.0.0:6881",
@@ -258,10 +262,25 @@ int step_handover(struct agent *a, struct err *err)
 	return r;
 }
 
+/* Once it has its files open it lives on through the switch; before, it would find none. */
+static void wait_seeder(struct agent *a)
+{
+	uint64_t until = monotonic_ms() + SEED_START_MS;
+	struct stat st;
+
+	while (a->seeder > 0 && monotonic_ms() < until) {
+		if (stat(AGENT_PID, &st) == 0 && st.st_size > 0)
+			return;
+		steps_pause(a, SEED_LOOK_MS);
+	}
+	log_warn("nothing is seeded before the system's own start");
+}
+
 int step_switch(struct agent *a, struct err *err)
 {
 	int r;
 
+	wait_seeder(a);
 	report_clock(&a->reporter.report, monotonic_ms());
 	r = report_save(&a->reporter.report, AGENT_REPORT, err);
 	return r < 0 ? r : root_switch(AGENT_NEWROOT, err);
@@ -277,19 +296,27 @@ void steps_undo(struct agent *a)
 	}
 	if (a->image_fd >= 0)
 		(void)close(TAKE_FD(a->image_fd));
+	(void)unlink(AGENT_PID);
 	(void)remove_tree(AGENT_IMAGES, NULL);
 	a->reporter.report.image[0] = '\0';
 }
 
+static void bury(struct agent *a)
+{
+	for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
+		if (pid == a->seeder)
+			a->seeder = 0;
+}
+
 void steps_pause(struct agent *a, uint64_t ms)
 {
-	const struct timespec slice = {.tv_nsec = 200000000};
 	uint64_t until = monotonic_ms() + ms;
 
-	while (monotonic_ms() < until) {
-		for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
-			if (pid == a->seeder)
-				a->seeder = 0;
+	bury(a);
+	for (uint64_t now; (now = monotonic_ms()) < until; bury(a)) {
+		uint64_t left = until - now < PAUSE_SLICE_MS ? until - now : PAUSE_SLICE_MS;
+		struct timespec slice = {.tv_nsec = (long)left * 1000000};
+
 		(void)nanosleep(&slice, NULL);
 	}
 }

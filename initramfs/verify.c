@@ -11,6 +11,7 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
+#include "imager/format/trust.h"
 
 #define IDENTITY_LIMIT 4096
 #define KEYRING_LIMIT  (MINISIGN_KEYRING_MAX * 1024)
@@ -119,11 +120,8 @@ int release_prove(const struct identity *identity, const struct release_evidence
 		return err_set(err, EBADMSG, "the release manifest or its signature is empty or too large");
 	r = check_digest(evidence, err);
 	if (r == 0)
-		r = minisign_verify(
-			&identity->keyring, &evidence->manifest, evidence->signature.data, NULL, err);
-	if (r < 0)
-		return r;
-	r = release_parse(evidence->manifest.data, evidence->manifest.len, &release, err);
+		r = release_verify(
+			&identity->keyring, &evidence->manifest, evidence->signature.data, &release, err);
 	if (r == 0)
 		r = check_fit(identity, &release, err);
 	if (r < 0)

@@ -25,7 +25,7 @@ int identity_load(const char *dir, struct identity *ret, struct err *err);
 /*
  * The release manifest's bytes: their digest is the one the node was told to boot, the signature is by a
  * trusted key, and the release is for this profile, architecture and kernel. *ret only after all of these.
- * -EBADMSG, -ENOKEY, -EKEYREJECTED as minisign_verify and release_parse; -EINVAL: another digest; -ESTALE:
+ * -EBADMSG, -ENOKEY, -EKEYREJECTED as release_verify; -EINVAL: another digest; -ESTALE:
  * for another profile, architecture or kernel.
  */
 struct release_evidence {
