@@ -19,6 +19,15 @@ int minifile_line(const char **text, const char *prefix, const char **ret, size_
 	return 0;
 }
 
+/* libsodium 1.0.18 also takes '+' and '/' with the eighth bit set, which would be a second spelling. */
+static int is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] > 0x7f)
+			return 0;
+	return 1;
+}
+
 int minifile_base64(const char **text, void *ret, size_t len)
 {
 	const char *line = NULL;
@@ -27,8 +36,8 @@ int minifile_base64(const char **text, void *ret, size_t len)
 
 	if (r < 0)
 		return r;
-	if (sodium_base642bin(ret, len, line, line_len, NULL, &got, NULL, sodium_base64_VARIANT_ORIGINAL) !=
-		0)
+	if (!is_ascii(line, line_len) || sodium_base642bin(ret, len, line, line_len, NULL, &got, NULL,
+						 sodium_base64_VARIANT_ORIGINAL) != 0)
 		return -EBADMSG;
 	return got == len ? 0 : -EBADMSG;
 }
