@@ -45,6 +45,8 @@ static void exec_child(const char *const argv[], const struct proc_opts *opts, c
 	for (int i = 0; i < 3; i++)
 		if (fds[i] >= 0 && dup2(fds[i], i) < 0)
 			fail_child(fds[3]);
+	if (opts->enter && opts->enter(opts->enter_arg) < 0)
+		fail_child(fds[3]);
 	if (opts->chroot && (chroot(opts->chroot) < 0 || chdir("/") < 0))
 		fail_child(fds[3]);
 	for (const char *const *e = opts->env; e && *e; e++)

@@ -58,6 +58,16 @@ void progress_update(struct progress *p, uint64_t done)
 		100.0 * (double)done / (double)p->total);
 }
 
+void progress_note(struct progress *p, const char *text)
+{
+	uint64_t now = monotonic_ms();
+
+	if (!p->is_tty || now - p->drawn_ms < REDRAW_MS)
+		return;
+	p->drawn_ms = now;
+	(void)fprintf(stderr, CLEAR_LINE "%-10s ... %.60s", p->stage, text);
+}
+
 void progress_end(struct progress *p, const char *detail)
 {
 	double seconds = (double)(monotonic_ms() - p->started_ms) / 1000;

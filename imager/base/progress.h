@@ -15,6 +15,8 @@ struct progress {
 void progress_begin(struct progress *p, const char *stage, uint64_t total);
 /* Redraws at most ten times a second. */
 void progress_update(struct progress *p, uint64_t done);
+/* What is going on inside a stage of unknown length: one line on a terminal, cut to fit. */
+void progress_note(struct progress *p, const char *text);
 /* Ends the stage with its line: "pack       12.3 s  squashfs of 151 MiB". detail may be NULL. */
 void progress_end(struct progress *p, const char *detail);
 /* Ends the stage without a line of success (the caller reports the error). */

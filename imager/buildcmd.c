@@ -1,0 +1,199 @@
+/* Owns the command `build`: its options, their defaults, and what it prints. The work is build.c's. */
+#include "imager/build.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imager/base/io.h"
+#include "imager/base/parse.h"
+#include "imager/base/progress.h"
+#include "imager/commands.h"
+#include "imager/sign.h"
+
+#define DEFAULT_STORE "/var/lib/swarmboot/store"
+#define DEFAULT_AGENT "/usr/lib/swarmboot/swarmboot-init"
+#define JOBS_MAX      256
+
+struct build_command {
+	const char *store, *agent, *sign, *password_file;
+	struct cli_list keys;
+	uint64_t jobs;
+	int json;
+};
+
+/* All the key files as one keyring text; at least one, each of them good. */
+static int read_keys(const struct cli_list *keys, struct buf *ret, struct err *err)
+{
+	struct minisign_keyring ring;
+	int r;
+
+	if (!keys->count)
+		return err_set(err, EINVAL,
+			"--key is wanted: the public key that the nodes are to trust, as 'swarmboot keygen' "
+			"makes it");
+	for (size_t i = 0; i < keys->count; i++) {
+		_cleanup_free_ char *text = NULL;
+
+		r = read_file(keys->items[i], MINISIGN_FILE_LIMIT, &text, NULL, err);
+		if (r < 0)
+			return r;
+		r = minisign_parse_keyring(text, &ring, err);
+		if (r < 0)
+			return err_prefix(err, "%s", keys->items[i]);
+		if (buf_printf(ret, "%s%s", text, text[strlen(text) - 1] == '\n' ? "" : "\n") < 0)
+			return err_oom(err, "the keys");
+	}
+	return minisign_parse_keyring(ret->data, &ring, err);
+}
+
+/* Beside this very program, else where a package puts it. */
+static int find_agent(const char *given, char ret[PATH_MAX], struct err *err)
+{
+	static const char name[] = "swarmboot-init";
+	ssize_t len = readlink("/proc/self/exe", ret, PATH_MAX - sizeof(name) - 1);
+	char *slash;
+
+	if (given) {
+		(void)snprintf(ret, PATH_MAX, "%s", given);
+	} else {
+		ret[len > 0 ? len : 0] = '\0';
+		slash = strrchr(ret, '/');
+		(void)snprintf(slash ? slash + 1 : ret, sizeof(name), "%s", name);
+		if (access(ret, R_OK) < 0)
+			(void)snprintf(ret, PATH_MAX, "%s", DEFAULT_AGENT);
+	}
+	return access(ret, R_OK) < 0 ? err_set(err, errno, "the agent %s: %s", ret, strerror(errno)) : 0;
+}
+
+static int source_date(uint64_t *ret, struct err *err)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+
+	if (text && (parse_u64(text, ret) < 0 || *ret == 0))
+		return err_set(err, EINVAL, "SOURCE_DATE_EPOCH='%s': seconds since 1970 are wanted", text);
+	return 0;
+}
+
+static json_t *part_json(const struct release_part *p)
+{
+	char digest[DIGEST_TEXT_SIZE];
+
+	digest_format(&p->digest, digest);
+	return json_pack("{s:s, s:I}", "digest", digest, "size", (json_int_t)p->size);
+}
+
+static int print_json(const struct build_result *b, struct err *err)
+{
+	const struct release *r = &b->release.release;
+	char digest[DIGEST_TEXT_SIZE];
+	json_t *stages = json_array(), *root;
+
+	digest_format(&b->release.config.digest, digest);
+	for (size_t i = 0; i < b->stage_count; i++)
+		(void)json_array_append_new(stages,
+			json_pack("{s:s, s:f}", "name", b->stages[i].name, "seconds", b->stages[i].seconds));
+	root = json_pack("{s:s, s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "ref", b->release.name,
+		"digest", digest, "new", b->is_new, "signed", b->is_signed, "kernel_release",
+		r->kernel_release, "kernel", part_json(&r->kernel), "initramfs", part_json(&r->initramfs),
+		"root", part_json(&r->root), "packages", part_json(&r->packages), "package_count",
+		(json_int_t)r->package_count, "stages", stages);
+	if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) < 0)
+		return err_set(err, EIO, "cannot print the result");
+	json_decref(root);
+	(void)printf("\n");
+	return 0;
+}
+
+static int print_text(const struct build_result *b)
+{
+	const struct release *r = &b->release.release;
+	char digest[DIGEST_TEXT_SIZE], root[16], kernel[16], initramfs[16];
+
+	digest_format(&b->release.config.digest, digest);
+	format_bytes(r->root.size, root);
+	format_bytes(r->kernel.size, kernel);
+	format_bytes(r->initramfs.size, initramfs);
+	(void)printf("%s %s root %s, kernel %s %s, initramfs %s, %" PRIu64 " packages%s\n", b->release.name,
+		digest, root, r->kernel_release, kernel, initramfs, r->package_count,
+		b->is_signed ? "" : ", unsigned");
+	return 0;
+}
+
+static int run_build(const void *opts, char **args, struct err *err)
+{
+	const struct build_command *o = opts;
+	const char *store = o->store ? o->store : getenv("SWARMBOOT_STORE");
+	_cleanup_buf_ struct buf keyring = {0};
+	char agent[PATH_MAX];
+	struct build_options options = {
+		.profile = args[0], .store = store ? store : DEFAULT_STORE, .agent = agent};
+	struct build_result result = {0};
+	struct minisign_secret key;
+	int r;
+
+	if (o->jobs > JOBS_MAX) {
+		(void)err_set(err, EINVAL, "--jobs: at most %d", JOBS_MAX);
+		return CLI_USAGE;
+	}
+	if (read_keys(&o->keys, &keyring, err) < 0 || source_date(&options.time, err) < 0)
+		return CLI_USAGE;
+	r = find_agent(o->agent, agent, err);
+	if (r < 0)
+		return r;
+	if (o->sign) {
+		r = sign_load_key(o->sign, o->password_file, &key, err);
+		if (r < 0)
+			return r;
+		options.key = &key;
+	}
+	options.keyring = keyring.data;
+	options.jobs = (unsigned)o->jobs;
+	r = build_run(&options, &result, err);
+	explicit_bzero(&key, sizeof(key));
+	if (r < 0)
+		return r == -EINVAL ? CLI_USAGE : r;
+	return o->json ? print_json(&result, err) : print_text(&result);
+}
+
+#define OPTION(field) offsetof(struct build_command, field)
+
+static const struct cli_option build_options[] = {
+	{"store", 's', CLI_STRING, OPTION(store), "DIR",
+		"the store (default: $SWARMBOOT_STORE, else " DEFAULT_STORE ")"},
+	{"key", 'k', CLI_LIST, OPTION(keys), "FILE.pub", "a public key the nodes trust; may be given again"},
+	{"sign", 0, CLI_STRING, OPTION(sign), "FILE.key", "sign the release with this secret key"},
+	{"password-file", 0, CLI_STRING, OPTION(password_file), "FILE", "the secret key's password"},
+	{"agent", 0, CLI_STRING, OPTION(agent), "FILE",
+		"the agent (default: swarmboot-init beside this program, else " DEFAULT_AGENT ")"},
+	{"jobs", 'j', CLI_U64, OPTION(jobs), "N", "threads that compress (default: one for each CPU)"},
+	{"json", 0, CLI_FLAG, OPTION(json), NULL, "print the result as JSON"},
+	{0},
+};
+
+const struct cli_command command_build = {
+	.name = "build",
+	.arguments = "PROFILE",
+	.summary = "make a release from a profile",
+	.text = "Makes the root tree that the profile describes, cleans it, takes its kernel, makes an "
+		"initramfs with the "
+		"agent and the trusted keys, packs the tree into a squashfs image and publishes all of it in "
+		"the store as "
+		"the profile's next release.\n\n"
+		"The store is changed at the very end and all at once. The same inputs give the same bytes, "
+		"whatever the "
+		"day and the number of jobs; if the newest release is just that already, nothing is "
+		"added.\n\n"
+		"A fault in the profile is told with its file, line and key, and the exit status is 2. The "
+		"build needs "
+		"root: it installs packages and runs the profile's scripts in namespaces of their own.",
+	.options = build_options,
+	.options_size = sizeof(struct build_command),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run_build,
+};

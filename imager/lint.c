@@ -1,0 +1,251 @@
+/*
+ * Owns the faults an image can have: secrets in it, and parts a boot needs that are missing. Each is a row of
+ * a table. Nothing is changed here; what can simply be deleted is scrub.c's.
+ */
+#include "imager/lint.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/io.h"
+#include "imager/intree.h"
+
+#define TEXT_LIMIT   (256 * 1024) /* larger files hold no key that a person or a tool put there */
+#define SHADOW_LIMIT (4 << 20)
+
+struct lint {
+	int root;
+	struct yaml_strings findings;
+};
+
+static int add_finding(struct lint *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int add_finding(struct lint *l, const char *fmt, ...)
+{
+	char **items = reallocarray(l->findings.items, l->findings.count + 1, sizeof(*items));
+	va_list ap;
+	int r;
+
+	if (!items)
+		return -ENOMEM;
+	l->findings.items = items;
+	va_start(ap, fmt);
+	r = vasprintf(&items[l->findings.count], fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return -ENOMEM;
+	l->findings.count++;
+	return 0;
+}
+
+/* ---- files that are secrets by their name ---- */
+
+static const struct secret_path {
+	const char *pattern, *what;
+} secret_paths[] = {
+	{"/etc/munge/munge.key", "the cluster's munge key; nodes get it when they boot"},
+	{"/etc/ssh/ssh_host_*_key", "an ssh host key, which all nodes would share"},
+	{"/etc/rancher/node/password", "a K3s node password, which belongs to one node"},
+	{"/etc/rancher/k3s/k3s.yaml", "a K3s administrator's kubeconfig"},
+	{"/var/lib/rancher/k3s/server/*token", "a K3s token"},
+	{"/var/lib/rancher/k3s/agent/*.key", "a K3s agent's key"},
+	{"/etc/kubernetes/*.conf", "a kubeconfig with keys in it"},
+	{"/root/.kube/config", "a kubeconfig with keys in it"},
+	{"/etc/krb5.keytab", "a Kerberos keytab"},
+	{"/etc/slurm/slurmdbd.conf", "slurmdbd's configuration, which holds a database password"},
+	{"/var/spool/slurm*/jwt_hs256.key", "Slurm's JWT key"},
+	{"/root/.docker/config.json", "registry credentials"},
+};
+
+static int check_path(struct lint *l, const struct intree_entry *entry)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(secret_paths); i++)
+		if (fnmatch(secret_paths[i].pattern, entry->path, 0) == 0)
+			return add_finding(l, "%s: a secret: %s", entry->path, secret_paths[i].what);
+	return 1;
+}
+
+/* ---- files that are secrets by their text ---- */
+
+/* A private key in PEM: the header, a line's end and text after it; programs hold the header alone. */
+static int holds_pem_key(const char *text, size_t len)
+{
+	static const char tail[] = "PRIVATE KEY-----";
+	const char *end = text + len;
+
+	for (const char *at = text; (at = memmem(at, (size_t)(end - at), tail, strlen(tail)));) {
+		at += strlen(tail);
+		if (at < end && *at == '\r')
+			at++;
+		if (end - at > 16 && *at == '\n' && isalnum((unsigned char)at[1]) &&
+			isalnum((unsigned char)at[8]))
+			return 1;
+	}
+	return 0;
+}
+
+static int holds_kubeconfig(const char *text, size_t len)
+{
+	static const char key[] = "client-key-data: ";
+	const char *at = memmem(text, len, key, strlen(key));
+
+	return at && (size_t)(text + len - at) > strlen(key) && isalnum((unsigned char)at[strlen(key)]);
+}
+
+static int holds_k3s_token(const char *text, size_t len)
+{
+	static const char prefix[] = "K10";
+	const char *sep = memmem(text, len, "::server:", 9);
+
+	return sep && sep - text >= 64 && memmem(text, (size_t)(sep - text), prefix, strlen(prefix));
+}
+
+static const struct secret_text {
+	int (*holds)(const char *text, size_t len);
+	const char *what;
+} secret_texts[] = {
+	{holds_pem_key, "a private key (PEM)"},
+	{holds_kubeconfig, "a kubeconfig with a key in it"},
+	{holds_k3s_token, "a K3s token"},
+};
+
+static int check_text(struct lint *l, const struct intree_entry *entry)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = read_file_at(entry->dirfd, entry->name, TEXT_LIMIT, &text, &len);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(secret_texts); i++)
+		if (secret_texts[i].holds(text, len))
+			return add_finding(l, "%s: a secret: %s", entry->path, secret_texts[i].what);
+	return 0;
+}
+
+static int lint_entry(const struct intree_entry *entry, void *arg, struct err *err)
+{
+	struct lint *l = arg;
+	int r;
+
+	if (!S_ISREG(entry->st.st_mode) || entry->st.st_size == 0)
+		return 0;
+	r = check_path(l, entry);
+	if (r > 0)
+		r = entry->st.st_size <= TEXT_LIMIT ? check_text(l, entry) : 0;
+	return r < 0 ? err_path(err, -r, entry->path) : 0;
+}
+
+/* ---- passwords ---- */
+
+/* Only "!", "*" and what they begin lock an account; "" lets anyone in, all else is a hash to be cracked. */
+static int lint_shadow(struct lint *l, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest;
+	int r = intree_read(l->root, "/etc/shadow", SHADOW_LIMIT, &text, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_path(err, -r, "/etc/shadow");
+	rest = text;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char *name = strsep(&line, ":"), *password = strsep(&line, ":");
+
+		if (!password || *password == '!' || *password == '*')
+			continue;
+		r = add_finding(l, "/etc/shadow: %s has %s; lock it with '!'", name,
+			*password ? "a password hash" : "an empty password");
+		if (r < 0)
+			return err_oom(err, "findings");
+	}
+	return 0;
+}
+
+/* ---- what a boot needs ---- */
+
+static const struct needed_row {
+	const char *path;
+	mode_t type;
+	const char *what;
+} needed_rows[] = {
+	{"/sbin/init", S_IFREG, "the program that the agent hands over to"},
+	{"/proc", S_IFDIR, "a folder to mount on"},
+	{"/sys", S_IFDIR, "a folder to mount on"},
+	{"/dev", S_IFDIR, "a folder to mount on"},
+	{"/run", S_IFDIR, "a folder to mount on"},
+};
+
+static int lint_needed(struct lint *l, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(needed_rows); i++) {
+		const struct needed_row *row = &needed_rows[i];
+		struct stat st;
+
+		if (intree_stat(l->root, row->path, &st) >= 0 && (st.st_mode & S_IFMT) == row->type)
+			continue;
+		if (add_finding(l, "%s: is missing: %s", row->path, row->what) < 0)
+			return err_oom(err, "findings");
+	}
+	return 0;
+}
+
+/* boot/vmlinuz-REL wants usr/lib/modules/REL. That there is one kernel at all, bootfiles_collect sees to. */
+static int lint_modules(struct lint *l, struct err *err)
+{
+	int fd = intree_open(l->root, "/boot", O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		_cleanup_free_ char *modules = NULL;
+		struct stat st;
+
+		if (strncmp(e->d_name, "vmlinuz-", 8) != 0)
+			continue;
+		if (asprintf(&modules, "/lib/modules/%s/kernel", e->d_name + 8) < 0)
+			return err_oom(err, "findings");
+		if (intree_stat(l->root, modules, &st) < 0 &&
+			add_finding(l, "/boot/%s: has no modules: %s is missing", e->d_name, modules) < 0)
+			return err_oom(err, "findings");
+	}
+	return 0;
+}
+
+static int lint_files(struct lint *l, struct err *err)
+{
+	return intree_walk(l->root, lint_entry, l, err);
+}
+
+static int (*const checks[])(struct lint *l, struct err *err) = {
+	lint_needed,
+	lint_modules,
+	lint_shadow,
+	lint_files,
+};
+
+int lint_tree(const char *root, struct yaml_strings *ret_findings, struct err *err)
+{
+	_cleanup_close_ int fd = intree_root(root, err);
+	struct lint l = {.root = fd};
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		int r = checks[i](&l, err);
+
+		if (r < 0) {
+			yaml_strings_release(&l.findings);
+			return r;
+		}
+	}
+	*ret_findings = l.findings;
+	return (int)l.findings.count;
+}

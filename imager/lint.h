@@ -1,0 +1,16 @@
+/* clean: what must not be in an image, because every node and everyone who can fetch it reads it; and what
+ * must. */
+#ifndef IMAGER_LINT_H
+#define IMAGER_LINT_H
+
+#include "imager/base/err.h"
+#include "imager/format/yaml.h"
+
+/*
+ * Looks through the whole tree by the tables in lint.c. ret_findings gets one sentence for each fault found,
+ * "/etc/munge/munge.key: ..." (yaml_strings_release). Returns the number of findings, or -errno when the tree
+ * could not be read.
+ */
+int lint_tree(const char *root, struct yaml_strings *ret_findings, struct err *err);
+
+#endif

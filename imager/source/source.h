@@ -1,0 +1,39 @@
+/*
+ * obtain: a profile's source -> a root tree. Each kind of source is one file and one row of the table in
+ * source.c.
+ */
+#ifndef IMAGER_SOURCE_SOURCE_H
+#define IMAGER_SOURCE_SOURCE_H
+
+#include <stdint.h>
+
+#include "imager/base/err.h"
+#include "imager/profile.h"
+
+struct source_job {
+	const struct profile *profile;
+	const char *root;    /* an empty folder: the tree to be */
+	const char *workdir; /* for files of the source's own; the caller removes it */
+	/* What is going on, one line at a time; never NULL. */
+	void (*line)(const char *text, void *arg);
+	void *arg;
+};
+
+struct source {
+	const char *kind; /* the key below "from:" */
+	/*
+	 * Fills job->root. ret_time gets the newest modification time (seconds since 1970) among what it was
+	 * filled from: the same inputs give the same time, on whatever day they are unpacked. 0 or -errno;
+	 * -EINVAL with "file:line: ..." where the profile is to blame.
+	 */
+	int (*unpack)(const struct source_job *job, uint64_t *ret_time, struct err *err);
+};
+
+extern const struct source source_debian; /* debian.c */
+extern const struct source source_tar;    /* tar.c */
+extern const struct source source_dir;    /* dir.c */
+
+/* Runs the source that the profile names. */
+int source_unpack(const struct source_job *job, uint64_t *ret_time, struct err *err);
+
+#endif

@@ -1,0 +1,153 @@
+/* Owns how one entry of `files:` gets into a tree: bytes, mode, and the owner by the tree's own names. */
+#include "imager/treefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "imager/base/io.h"
+#include "imager/base/parse.h"
+#include "imager/intree.h"
+#include "imager/treecopy.h"
+
+#define FILE_LIMIT ((size_t)1 << 30)
+
+static FILE *open_stream(int root, const char *path)
+{
+	int fd = intree_open(root, path, O_RDONLY, 0);
+
+	return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
+static int user_of(int root, const char *name, uint32_t *ret)
+{
+	_cleanup_fclose_ FILE *f = open_stream(root, "/etc/passwd");
+
+	if (parse_u32(name, ret) >= 0)
+		return 0;
+	for (struct passwd *p; f && (p = fgetpwent(f));)
+		if (!strcmp(p->pw_name, name)) {
+			*ret = p->pw_uid;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+static int group_of(int root, const char *name, uint32_t *ret)
+{
+	_cleanup_fclose_ FILE *f = open_stream(root, "/etc/group");
+
+	if (parse_u32(name, ret) >= 0)
+		return 0;
+	for (struct group *g; f && (g = fgetgrent(f));)
+		if (!strcmp(g->gr_name, name)) {
+			*ret = g->gr_gid;
+			return 0;
+		}
+	return -ENOENT;
+}
+
+struct owner {
+	uint32_t uid, gid;
+};
+
+static int find_owner(int root, const struct profile_file *file, struct owner *ret, struct err *err)
+{
+	struct owner o = {0};
+
+	if (file->owner && user_of(root, file->owner, &o.uid) < 0)
+		return yaml_fault(file->node, "owner", err, "the image has no user '%s'", file->owner);
+	if (file->group && group_of(root, file->group, &o.gid) < 0)
+		return yaml_fault(file->node, "group", err, "the image has no group '%s'", file->group);
+	*ret = o;
+	return 0;
+}
+
+static int put_link(int root, const struct profile_file *file, const struct owner *owner)
+{
+	const char *name;
+	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
+
+	if (parent < 0)
+		return parent;
+	if (unlinkat(parent, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	if (symlinkat(file->link, parent, name) < 0)
+		return -errno;
+	return fchownat(parent, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/* Owner first: a change of owner takes set-uid bits away. */
+static int set_owner(int root, const struct profile_file *file, const struct owner *owner, mode_t mode)
+{
+	const char *name;
+	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
+
+	if (parent < 0)
+		return parent;
+	if (fchownat(parent, name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return fchmodat(parent, name, mode, 0) < 0 ? -errno : 0;
+}
+
+static int put_copy(
+	int root, const struct profile_file *file, const struct owner *owner, mode_t mode, struct err *err)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t len;
+	int r = read_file(file->source, FILE_LIMIT, &data, &len, err);
+
+	if (r < 0)
+		return r;
+	r = intree_write(root, file->path, data, len);
+	if (r >= 0)
+		r = set_owner(root, file, owner, file->mode == (mode_t)-1 ? mode : file->mode);
+	return r < 0 ? err_path(err, -r, file->path) : 0;
+}
+
+/* A folder keeps its files' modes; they belong to root unless the profile says otherwise. */
+static int put_folder(int root, const char *root_path, const struct profile_file *file, struct err *err)
+{
+	const struct treecopy_target target = {.root = root_path, .prefix = file->path + 1, .root_owned = 1};
+	const char *name;
+	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
+
+	if (file->owner || file->group || file->mode != (mode_t)-1)
+		return yaml_fault(file->node, "files", err,
+			"%s: mode, owner and group are for single files; a folder's files keep their modes "
+			"and "
+			"belong to root",
+			file->path);
+	if (parent < 0)
+		return err_path(err, -parent, file->path);
+	return treecopy_folder(file->source, &target, NULL, err);
+}
+
+int treefile_put(int root, const char *root_path, const struct profile_file *file, struct err *err)
+{
+	struct owner owner;
+	struct stat st;
+	int r = find_owner(root, file, &owner, err);
+
+	if (r < 0)
+		return r;
+	if (file->source) {
+		if (stat(file->source, &st) < 0)
+			return err_path(err, errno, file->source);
+		return S_ISDIR(st.st_mode) ? put_folder(root, root_path, file, err)
+					   : put_copy(root, file, &owner, st.st_mode & 07777, err);
+	}
+	if (file->link) {
+		r = put_link(root, file, &owner);
+	} else {
+		r = intree_write(root, file->path, file->content, strlen(file->content));
+		if (r >= 0)
+			r = set_owner(root, file, &owner, file->mode == (mode_t)-1 ? 0644 : file->mode);
+	}
+	return r < 0 ? err_path(err, -r, file->path) : 0;
+}
