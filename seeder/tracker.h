@@ -1,0 +1,50 @@
+/*
+ * The tracker of BEP 3 with compact answers (BEP 23) and numwant: an announce's query in, bencoding out. Who
+ * gets whom is policy.h's. Sockets and threads are the HTTP server's; any thread may call, one mutex inside.
+ *
+ * What a query says of the client's own address ("ip", BEP 3) is not believed: the peer is where the request
+ * came from. Answers are always compact, as BEP 23 lets a tracker decide.
+ */
+#ifndef SEEDER_TRACKER_H
+#define SEEDER_TRACKER_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "imager/base/buf.h"
+#include "imager/base/cleanup.h"
+
+/* Which rack a node is in, racks counted from 0 in an order of the caller's; negative: no node of ours.
+ * Called with the tracker's mutex held. */
+struct topology {
+	int (*rack_of)(struct in_addr address, void *arg);
+	void *arg;
+};
+
+struct tracker;
+
+/* NULL: out of memory. */
+struct tracker *tracker_new(struct topology topology);
+void tracker_free(struct tracker *t);
+DEFINE_CLEANUP(struct tracker *, tracker_free)
+#define _cleanup_tracker_ _cleanup_(tracker_free_p)
+
+/* The old one is not called any more once this returns: its argument may be freed. */
+void tracker_set_topology(struct tracker *t, struct topology topology);
+
+/* A torrent is tracked once it has a seeder. 0, -ENOSPC (too many torrents) or -ENOMEM. port in host order.
+ */
+int tracker_add_seeder(struct tracker *t, const uint8_t infohash[20], struct in_addr address, uint16_t port);
+/* No longer tracked: announces get a failure. */
+void tracker_drop(struct tracker *t, const uint8_t infohash[20]);
+
+/*
+ * Appends the answer's body (text/plain, status 200) to ret: peers, or "failure reason" for a query that is
+ * wrong and for an unknown torrent. query is what stands behind the "?", still escaped, "" or NULL for none;
+ * now_ms is monotonic. 0 or -ENOMEM.
+ */
+int tracker_announce(
+	struct tracker *t, const char *query, struct in_addr from, uint64_t now_ms, struct buf *ret);
+
+#endif

@@ -1,0 +1,509 @@
+/* The hand-out policy: who gets whom in the plain cases, and its promises over random histories. */
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "seeder/policy.h"
+
+#define INTERVAL  (POLICY_INTERVAL_S * 1000)
+#define SIZE      100u       /* units of the image */
+#define SEEDER    0x0a000001 /* 10.0.0.1 */
+#define NODE(i)   (0x0a010000 + (i))
+#define RACK_SIZE 16
+
+static const uint8_t hash[20] = {1}, unknown[20] = {2};
+
+static struct policy *make(void)
+{
+	struct policy *p = policy_new();
+	struct policy_peer seeder = {.address.s_addr = htonl(SEEDER), .port = 6881};
+
+	assert_non_null(p);
+	assert_int_equal(policy_add_seeder(p, hash, seeder), 0);
+	assert_int_equal(policy_add_seeder(p, hash, seeder), 0);
+	return p;
+}
+
+struct say {
+	uint32_t address;
+	int rack;
+	uint64_t left, downloaded;
+	enum policy_event event;
+	uint64_t now;
+};
+
+static struct policy_answer announce(struct policy *p, struct say say)
+{
+	struct policy_announce a = {.address.s_addr = htonl(say.address),
+		.port = 6881,
+		.rack = say.rack,
+		.left = say.left,
+		.downloaded = say.downloaded,
+		.event = say.event,
+		.want = 50};
+	struct policy_answer answer;
+
+	memcpy(a.infohash, hash, sizeof(hash));
+	assert_int_equal(policy_announce(p, &a, say.now, &answer), 0);
+	return answer;
+}
+
+/* The one peer handed out, 0: none. */
+static uint32_t ask(struct policy *p, struct say say)
+{
+	struct policy_answer answer = announce(p, say);
+
+	assert_true(answer.count <= 1);
+	return answer.count ? ntohl(answer.peers[0].address.s_addr) : 0;
+}
+
+/* Rows are announces in order: who, what, and the upstream it must get. */
+struct step {
+	struct say say;
+	uint32_t expected;
+};
+
+static void play(const struct step *steps, size_t count)
+{
+	_cleanup_policy_ struct policy *p = make();
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t got = ask(p, steps[i].say);
+
+		if (got != steps[i].expected)
+			fail_msg("step %zu: got %08x, not %08x", i, got, steps[i].expected);
+	}
+}
+
+#define PLAY(steps) play(steps, ARRAY_SIZE(steps))
+
+static void test_chain_in_joining_order(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(5), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 10}, NODE(5)},
+		{{NODE(9), 0, SIZE, 0, POLICY_STARTED, 20}, NODE(2)},
+		/* it stays so, whoever comes */
+		{{NODE(1), 1, SIZE, 0, POLICY_STARTED, 30}, SEEDER},
+		{{NODE(5), 0, 90, 10, POLICY_NONE, 2000}, SEEDER},
+		{{NODE(2), 0, 95, 5, POLICY_NONE, 2010}, NODE(5)},
+		{{NODE(9), 0, 98, 2, POLICY_NONE, 2020}, NODE(2)},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+static void test_complete_neighbours_first(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, 0, 100, POLICY_COMPLETED, 0}, 0},
+		{{NODE(2), 0, 0, 100, POLICY_COMPLETED, 0}, 0},
+		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 10}, NODE(1)},
+		{{NODE(4), 0, SIZE, 0, POLICY_STARTED, 20}, NODE(2)},
+		{{NODE(5), 0, SIZE, 0, POLICY_STARTED, 30}, NODE(3)},
+		/* the first of a rack: a complete one elsewhere that feeds nobody, else the seeder */
+		{{NODE(6), 0, 0, 100, POLICY_COMPLETED, 40}, 0},
+		{{NODE(17), 1, SIZE, 0, POLICY_STARTED, 50}, NODE(6)},
+		{{NODE(33), 2, SIZE, 0, POLICY_STARTED, 60}, SEEDER},
+		/* whoever is done, feeds on and gets nobody */
+		{{NODE(3), 0, 0, 100, POLICY_COMPLETED, 70}, 0},
+		{{NODE(5), 0, SIZE, 0, POLICY_NONE, 80}, NODE(3)},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+static void test_seeder_feeds_few_racks(void **state)
+{
+	_cleanup_policy_ struct policy *p = make();
+
+	(void)state;
+	for (int i = 0; i < POLICY_CHAINS; i++)
+		assert_int_equal(ask(p, (struct say){NODE(i), i, SIZE, 0, POLICY_STARTED, 0}), SEEDER);
+	for (int i = POLICY_CHAINS; i < 3 * POLICY_CHAINS; i++)
+		assert_int_equal(
+			ask(p, (struct say){NODE(i), i, SIZE, 0, POLICY_STARTED, 0}) & 0xffff0000, NODE(0));
+	/* one chain is done: its place is free */
+	assert_int_equal(ask(p, (struct say){NODE(0), 0, 0, SIZE, POLICY_COMPLETED, 10}), 0);
+	assert_int_equal(ask(p, (struct say){NODE(99), 99, SIZE, 0, POLICY_STARTED, 20}), SEEDER);
+}
+
+static void test_stall(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(2)},
+		{{NODE(1), 0, 80, 20, POLICY_NONE, 2000}, SEEDER},
+		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 2000}, NODE(1)}, /* progress within a piece */
+		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 2000}, NODE(2)},
+		{{NODE(1), 0, 60, 40, POLICY_NONE, 4000}, SEEDER},
+		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 4000}, NODE(1)}, /* 2.0 s: not yet */
+		/* 2 gets nothing although 1 has it; 3 gets nothing because 2 has nothing */
+		{{NODE(1), 0, 40, 60, POLICY_NONE, 6000}, SEEDER},
+		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 6000}, SEEDER},
+		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 6000}, NODE(2)},
+		/* patience has an end: it is not to depend on others for ever */
+		{{NODE(1), 0, 0, 100, POLICY_COMPLETED, 8000}, 0},
+		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 8000}, SEEDER},
+		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 8000}, NODE(2)},
+		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 10000}, NODE(1)}, /* not the seeder again */
+		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 10100}, NODE(1)},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+/* In the middle of a chain one dies: the one behind it goes to the one before it, the rest stays. */
+static void test_death_in_the_middle(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(2)},
+		{{NODE(4), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(3)},
+		{{NODE(1), 0, 80, 20, POLICY_NONE, 2000}, SEEDER},
+		{{NODE(3), 0, 82, 18, POLICY_NONE, 2000}, NODE(2)},
+		{{NODE(4), 0, 83, 17, POLICY_NONE, 2000}, NODE(3)},
+		{{NODE(1), 0, 60, 40, POLICY_NONE, 4500}, SEEDER},
+		{{NODE(3), 0, 82, 18, POLICY_NONE, 4500}, NODE(1)},
+		{{NODE(4), 0, 82, 18, POLICY_NONE, 4500}, NODE(3)},
+		{{NODE(3), 0, 82, 18, POLICY_NONE, 6500}, NODE(1)},
+		{{NODE(4), 0, 82, 18, POLICY_NONE, 7000}, NODE(3)},
+	};
+	/* The same, and it says good-bye: no waiting. */
+	static const struct step leaves[] = {
+		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(2)},
+		{{NODE(2), 0, 50, 50, POLICY_STOPPED, 1000}, 0},
+		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 1100}, NODE(1)},
+	};
+
+	(void)state;
+	PLAY(steps);
+	PLAY(leaves);
+}
+
+/* A node that reboots has nothing: it is not put below those that it fed. */
+static void test_restart_makes_no_cycle(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
+		{{NODE(1), 0, 50, 50, POLICY_NONE, 2000}, SEEDER},
+		{{NODE(2), 0, 60, 40, POLICY_NONE, 2000}, NODE(1)},
+		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 3000}, SEEDER},
+		{{NODE(2), 0, 60, 40, POLICY_NONE, 4000}, NODE(1)},
+		/* 1 has less than 2 and goes on: 2 is sent away from it */
+		{{NODE(1), 0, 90, 10, POLICY_NONE, 5000}, SEEDER},
+		{{NODE(2), 0, 60, 40, POLICY_NONE, 6000}, SEEDER},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+static void test_strangers(void **state)
+{
+	_cleanup_policy_ struct policy *p = make();
+	struct policy_answer answer;
+
+	(void)state;
+	for (uint32_t i = 0; i < 20; i++)
+		(void)announce(p, (struct say){NODE(i), 0, i % 2 ? SIZE : 0, 0, POLICY_STARTED, 0});
+	answer = announce(p, (struct say){0x0a090001, -1, SIZE, 0, POLICY_STARTED, 0});
+	assert_int_equal(answer.count, POLICY_PEERS_MAX);
+	assert_int_equal(ntohl(answer.peers[0].address.s_addr), SEEDER);
+	assert_int_equal(ntohl(answer.peers[1].address.s_addr), NODE(0));
+	assert_int_equal(answer.complete, 11);
+	assert_int_equal(answer.incomplete, 11);
+	answer = announce(p, (struct say){0x0a090001, -1, 0, 0, POLICY_COMPLETED, 100});
+	assert_int_equal(answer.count, 0);
+	/* nodes never get it: of the other rack nobody feeds less than it does */
+	for (uint32_t i = 100; i < 110; i++)
+		assert_int_not_equal(
+			ask(p, (struct say){NODE(i), 7, SIZE, 0, POLICY_STARTED, 200}), 0x0a090001);
+}
+
+static void test_bounds(void **state)
+{
+	_cleanup_policy_ struct policy *p = make();
+	struct policy_announce a = {.want = 1, .left = 1};
+	struct policy_answer answer;
+	struct policy_peer seeder = {.port = 1};
+	uint8_t other[20] = {0};
+	int r = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2 * POLICY_STRANGERS_LIMIT; i++)
+		assert_int_equal(announce(p, (struct say){NODE(i), -1, SIZE, 0, POLICY_STARTED, 0}).count,
+			i < POLICY_PEERS_MAX ? i + 1 : POLICY_PEERS_MAX);
+	assert_int_equal(policy_count(p, hash), POLICY_STRANGERS_LIMIT);
+	memcpy(a.infohash, unknown, sizeof(unknown));
+	assert_int_equal(policy_announce(p, &a, 0, &answer), -ENOENT);
+	for (int i = 0; i < POLICY_TORRENTS_LIMIT && r == 0; i++) {
+		other[1] = (uint8_t)i;
+		other[2] = 1;
+		r = policy_add_seeder(p, other, seeder);
+	}
+	assert_int_equal(r, -ENOSPC);
+	policy_drop(p, hash);
+	assert_int_equal(policy_count(p, hash), 0);
+	assert_int_equal(policy_add_seeder(p, other, seeder), 0);
+}
+
+static void test_expiry(void **state)
+{
+	static const struct {
+		uint64_t left;
+		uint64_t lives, gone; /* ms after the last announce */
+	} rows[] = {
+		{SIZE, POLICY_INTERVAL_S * 2500, POLICY_INTERVAL_S * 2500 + 1},
+		{0, POLICY_INTERVAL_COMPLETE_S * 2500, POLICY_INTERVAL_COMPLETE_S * 2500 + 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_policy_ struct policy *p = make();
+		struct say other = {NODE(9), 1, SIZE, 0, POLICY_STOPPED, 1000 + rows[i].lives};
+
+		(void)announce(p, (struct say){NODE(1), 0, rows[i].left, 0, POLICY_STARTED, 1000});
+		(void)announce(p, other);
+		assert_int_equal(policy_count(p, hash), 1);
+		other.now += 1000;
+		(void)announce(p, other);
+		assert_int_equal(policy_count(p, hash), 0);
+	}
+}
+
+/* ---- random histories ---- */
+
+#define NODES 48
+#define STEP  100   /* ms */
+#define LONG  60000 /* ms in which whoever stays up must be done; the image takes 10 s over a link */
+
+struct model_node {
+	int up;
+	unsigned life; /* counts boots */
+	uint64_t born; /* ms */
+	uint64_t next; /* announce */
+	unsigned have; /* units */
+	int started;   /* has announced in this life */
+	uint32_t from; /* handed out last; 0: nobody yet */
+	unsigned from_life;
+	int deaf[NODES]; /* gets nothing from these */
+};
+
+struct model {
+	struct policy *p;
+	struct model_node nodes[NODES];
+	uint64_t now;
+	unsigned faults; /* in 1000 per node and second */
+	uint64_t from_seeder, from_elsewhere, moves;
+};
+
+static unsigned draw(unsigned below)
+{
+	return (unsigned)random() % below;
+}
+
+static int rack_of(size_t i)
+{
+	return (int)(i / RACK_SIZE);
+}
+
+static struct model_node *source_of(struct model *m, const struct model_node *n)
+{
+	struct model_node *source;
+
+	if (n->from == 0 || n->from == SEEDER)
+		return NULL;
+	source = &m->nodes[n->from - NODE(0)];
+	return source->up && source->life == n->from_life ? source : NULL;
+}
+
+static void boot(struct model *m, size_t i, uint64_t within)
+{
+	struct model_node *n = &m->nodes[i];
+
+	n->up = 1;
+	n->life++;
+	n->born = m->now;
+	n->next = m->now + draw((unsigned)within);
+	n->have = 0;
+	n->started = 0;
+	n->from = 0;
+}
+
+static void tell(struct model *m, size_t i, enum policy_event event)
+{
+	struct model_node *n = &m->nodes[i];
+	struct say say = {NODE((uint32_t)i), rack_of(i), SIZE - n->have, n->have, event, m->now};
+	struct policy_answer answer = announce(m->p, say);
+
+	n->next = m->now + answer.interval * 1000 + draw(200);
+	n->started = 1;
+	if (n->have == SIZE || event == POLICY_STOPPED) {
+		assert_int_equal(answer.count, 0);
+		return;
+	}
+	assert_int_equal(answer.count, 1);
+	m->moves += n->from && n->from != ntohl(answer.peers[0].address.s_addr);
+	n->from = ntohl(answer.peers[0].address.s_addr);
+	if (n->from != SEEDER) {
+		assert_true(n->from >= NODE(0) && n->from < NODE(NODES));
+		n->from_life = m->nodes[n->from - NODE(0)].life;
+	}
+}
+
+/* From a leecher's upstream to that one's, and so on: never back to where it began. */
+static void check_no_cycle(struct model *m, size_t i)
+{
+	const struct model_node *n = &m->nodes[i];
+
+	for (unsigned hops = 0; (n = source_of(m, n)) && n->have < SIZE; hops++)
+		assert_true(hops < NODES && n != &m->nodes[i]);
+}
+
+static void move_bytes(struct model *m, size_t i)
+{
+	struct model_node *n = &m->nodes[i];
+	const struct model_node *source = source_of(m, n);
+
+	if (!n->up || !n->from || n->have == SIZE)
+		return;
+	if (n->from == SEEDER) {
+		n->have++;
+		m->from_seeder++;
+	} else if (source && source->have > n->have && !n->deaf[source - m->nodes]) {
+		n->have++;
+		m->from_elsewhere += rack_of((size_t)(source - m->nodes)) != rack_of(i);
+	}
+}
+
+static void maybe_fault(struct model *m, size_t i)
+{
+	struct model_node *n = &m->nodes[i];
+
+	if (draw(1000 * 1000 / STEP) >= m->faults)
+		return;
+	if (!n->up) {
+		boot(m, i, 1000);
+		return;
+	}
+	switch (draw(4)) {
+	case 0: /* off, in silence */
+		n->up = 0;
+		break;
+	case 1: /* off, with a word */
+		if (n->started)
+			tell(m, i, POLICY_STOPPED);
+		n->up = 0;
+		break;
+	case 2: /* reset */
+		boot(m, i, 3000);
+		break;
+	default:
+		n->deaf[draw(NODES)] ^= 1;
+	}
+}
+
+static void step(struct model *m)
+{
+	m->now += STEP;
+	for (size_t i = 0; i < NODES; i++) {
+		struct model_node *n = &m->nodes[i];
+		unsigned before = n->have;
+
+		maybe_fault(m, i);
+		move_bytes(m, i);
+		if (!n->up)
+			continue;
+		if (n->have == SIZE && before < SIZE)
+			tell(m, i, POLICY_COMPLETED);
+		else if (m->now >= n->next)
+			tell(m, i, n->started ? POLICY_NONE : POLICY_STARTED);
+		if (n->have < SIZE) {
+			check_no_cycle(m, i);
+			if (m->now - n->born > LONG)
+				fail_msg("node %zu starves at %u from %08x", i, n->have, n->from);
+		}
+	}
+	assert_true(policy_count(m->p, hash) <= NODES);
+}
+
+static size_t count_done(const struct model *m)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < NODES; i++)
+		done += m->nodes[i].have == SIZE;
+	return done;
+}
+
+/* All boot within three seconds and nothing goes wrong: one chain a rack, nobody moves. */
+static void test_storm(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 50; seed++) {
+		_cleanup_policy_ struct policy *p = make();
+		struct model m = {.p = p};
+
+		srandom(seed);
+		for (size_t i = 0; i < NODES; i++)
+			boot(&m, i, 3000);
+		while (count_done(&m) < NODES)
+			step(&m);
+		/* 10 s over a link, 3 s of joining, a hop is one step */
+		assert_true(m.now < 3000 + 10000 + NODES * STEP + 1000);
+		assert_int_equal(m.moves, 0);
+		assert_true(m.from_seeder + m.from_elsewhere <= SIZE * (NODES / RACK_SIZE));
+	}
+}
+
+static void test_random_histories(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 40; seed++) {
+		_cleanup_policy_ struct policy *p = make();
+		struct model m = {.p = p};
+
+		srandom(seed);
+		m.faults = 1 + draw(30);
+		for (size_t i = 0; i < NODES; i++)
+			if (draw(2))
+				boot(&m, i, 10000);
+		for (unsigned i = 0; i < 300 * 1000 / STEP; i++)
+			step(&m);
+		/* all is off: forgotten within the longest expiry */
+		m.now += POLICY_INTERVAL_COMPLETE_S * 2500 + 1000;
+		(void)ask(p, (struct say){NODE(0), 0, SIZE, 0, POLICY_STOPPED, m.now});
+		assert_int_equal(policy_count(p, hash), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_chain_in_joining_order),
+		cmocka_unit_test(test_complete_neighbours_first),
+		cmocka_unit_test(test_seeder_feeds_few_racks),
+		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_death_in_the_middle),
+		cmocka_unit_test(test_restart_makes_no_cycle),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_random_histories),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}
