@@ -367,8 +367,8 @@ static void settle(const struct torrent *t, struct peer *peer, uint64_t now)
 
 static void update(struct torrent *t, struct peer *peer, const struct policy_announce *a, uint64_t now)
 {
-	/* Whoever begins again, or has less than before, has lost what it had. */
-	if (a->event == POLICY_STARTED || a->left > peer->left)
+	/* It was rebooted: what it is handed then is chosen anew. */
+	if (a->left > peer->left)
 		detach(peer);
 	if (a->left != peer->left || a->downloaded != peer->downloaded)
 		peer->progressed = now;
@@ -416,7 +416,7 @@ static int remember(struct torrent *t, const struct policy_announce *a, uint64_t
 	size_t place = place_of(t, a->address);
 
 	*ret = NULL;
-	if (a->event == POLICY_STOPPED) {
+	if (a->stopped) {
 		if (is_at(t, place, a->address))
 			remove_at(t, place);
 		return 0;
@@ -452,7 +452,7 @@ int policy_announce(
 		return r;
 	if (a->left == 0)
 		answer.interval = POLICY_INTERVAL_COMPLETE_S;
-	if (a->left > 0 && a->event != POLICY_STOPPED) {
+	if (a->left > 0 && !a->stopped) {
 		if (peer && peer->rack >= 0) {
 			settle(t, peer, now);
 			hand_out(peer->upstream, &answer);

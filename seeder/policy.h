@@ -34,8 +34,6 @@
 #define POLICY_STRANGERS_LIMIT 256   /* of these, clients that are no nodes */
 #define POLICY_TORRENTS_LIMIT  256
 
-enum policy_event { POLICY_NONE, POLICY_STARTED, POLICY_STOPPED, POLICY_COMPLETED };
-
 struct policy_announce {
 	uint8_t infohash[20];
 	struct in_addr address; /* names the peer: where the announce came from */
@@ -43,8 +41,8 @@ struct policy_announce {
 	int rack;               /* the node's rack, racks counted from 0; < 0: no node of ours */
 	uint64_t left;          /* bytes, 0: complete; clients count whole pieces */
 	uint64_t downloaded;    /* bytes received since it began: progress within a piece */
-	enum policy_event event;
-	unsigned want; /* peers at most, for strangers */
+	int stopped;            /* it says good-bye */
+	unsigned want;          /* peers at most, for strangers */
 };
 
 struct policy_peer {

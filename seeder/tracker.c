@@ -137,18 +137,10 @@ static int take_want(const struct value *v, struct policy_announce *a)
 	return parse_u32(v->bytes, &a->want);
 }
 
-/* Others than those of BEP 3 ("paused", BEP 21) count as none. */
+/* The others (started, completed, BEP 21's paused) say nothing that "left" does not. */
 static int take_event(const struct value *v, struct policy_announce *a)
 {
-	static const struct {
-		const char *text;
-		enum policy_event event;
-	} rows[] = {
-		{"started", POLICY_STARTED}, {"stopped", POLICY_STOPPED}, {"completed", POLICY_COMPLETED}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (!strcmp(v->bytes, rows[i].text))
-			a->event = rows[i].event;
+	a->stopped = !strcmp(v->bytes, "stopped");
 	return 0;
 }
 

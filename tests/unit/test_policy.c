@@ -31,7 +31,7 @@ struct say {
 	uint32_t address;
 	int rack;
 	uint64_t left, downloaded;
-	enum policy_event event;
+	int stopped;
 	uint64_t now;
 };
 
@@ -42,7 +42,7 @@ static struct policy_answer announce(struct policy *p, struct say say)
 		.rack = say.rack,
 		.left = say.left,
 		.downloaded = say.downloaded,
-		.event = say.event,
+		.stopped = say.stopped,
 		.want = 50};
 	struct policy_answer answer;
 
@@ -83,14 +83,14 @@ static void play(const struct step *steps, size_t count)
 static void test_chain_in_joining_order(void **state)
 {
 	static const struct step steps[] = {
-		{{NODE(5), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
-		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 10}, NODE(5)},
-		{{NODE(9), 0, SIZE, 0, POLICY_STARTED, 20}, NODE(2)},
+		{{NODE(5), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 10}, NODE(5)},
+		{{NODE(9), 0, SIZE, 0, 0, 20}, NODE(2)},
 		/* it stays so, whoever comes */
-		{{NODE(1), 1, SIZE, 0, POLICY_STARTED, 30}, SEEDER},
-		{{NODE(5), 0, 90, 10, POLICY_NONE, 2000}, SEEDER},
-		{{NODE(2), 0, 95, 5, POLICY_NONE, 2010}, NODE(5)},
-		{{NODE(9), 0, 98, 2, POLICY_NONE, 2020}, NODE(2)},
+		{{NODE(1), 1, SIZE, 0, 0, 30}, SEEDER},
+		{{NODE(5), 0, 90, 10, 0, 2000}, SEEDER},
+		{{NODE(2), 0, 95, 5, 0, 2010}, NODE(5)},
+		{{NODE(9), 0, 98, 2, 0, 2020}, NODE(2)},
 	};
 
 	(void)state;
@@ -100,18 +100,18 @@ static void test_chain_in_joining_order(void **state)
 static void test_complete_neighbours_first(void **state)
 {
 	static const struct step steps[] = {
-		{{NODE(1), 0, 0, 100, POLICY_COMPLETED, 0}, 0},
-		{{NODE(2), 0, 0, 100, POLICY_COMPLETED, 0}, 0},
-		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 10}, NODE(1)},
-		{{NODE(4), 0, SIZE, 0, POLICY_STARTED, 20}, NODE(2)},
-		{{NODE(5), 0, SIZE, 0, POLICY_STARTED, 30}, NODE(3)},
+		{{NODE(1), 0, 0, 100, 0, 0}, 0},
+		{{NODE(2), 0, 0, 100, 0, 0}, 0},
+		{{NODE(3), 0, SIZE, 0, 0, 10}, NODE(1)},
+		{{NODE(4), 0, SIZE, 0, 0, 20}, NODE(2)},
+		{{NODE(5), 0, SIZE, 0, 0, 30}, NODE(3)},
 		/* the first of a rack: a complete one elsewhere that feeds nobody, else the seeder */
-		{{NODE(6), 0, 0, 100, POLICY_COMPLETED, 40}, 0},
-		{{NODE(17), 1, SIZE, 0, POLICY_STARTED, 50}, NODE(6)},
-		{{NODE(33), 2, SIZE, 0, POLICY_STARTED, 60}, SEEDER},
+		{{NODE(6), 0, 0, 100, 0, 40}, 0},
+		{{NODE(17), 1, SIZE, 0, 0, 50}, NODE(6)},
+		{{NODE(33), 2, SIZE, 0, 0, 60}, SEEDER},
 		/* whoever is done, feeds on and gets nobody */
-		{{NODE(3), 0, 0, 100, POLICY_COMPLETED, 70}, 0},
-		{{NODE(5), 0, SIZE, 0, POLICY_NONE, 80}, NODE(3)},
+		{{NODE(3), 0, 0, 100, 0, 70}, 0},
+		{{NODE(5), 0, SIZE, 0, 0, 80}, NODE(3)},
 	};
 
 	(void)state;
@@ -124,36 +124,52 @@ static void test_seeder_feeds_few_racks(void **state)
 
 	(void)state;
 	for (int i = 0; i < POLICY_CHAINS; i++)
-		assert_int_equal(ask(p, (struct say){NODE(i), i, SIZE, 0, POLICY_STARTED, 0}), SEEDER);
+		assert_int_equal(ask(p, (struct say){NODE(i), i, SIZE, 0, 0, 0}), SEEDER);
 	for (int i = POLICY_CHAINS; i < 3 * POLICY_CHAINS; i++)
-		assert_int_equal(
-			ask(p, (struct say){NODE(i), i, SIZE, 0, POLICY_STARTED, 0}) & 0xffff0000, NODE(0));
+		assert_int_equal(ask(p, (struct say){NODE(i), i, SIZE, 0, 0, 0}) & 0xffff0000, NODE(0));
 	/* one chain is done: its place is free */
-	assert_int_equal(ask(p, (struct say){NODE(0), 0, 0, SIZE, POLICY_COMPLETED, 10}), 0);
-	assert_int_equal(ask(p, (struct say){NODE(99), 99, SIZE, 0, POLICY_STARTED, 20}), SEEDER);
+	assert_int_equal(ask(p, (struct say){NODE(0), 0, 0, SIZE, 0, 10}), 0);
+	assert_int_equal(ask(p, (struct say){NODE(99), 99, SIZE, 0, 0, 20}), SEEDER);
 }
 
 static void test_stall(void **state)
 {
 	static const struct step steps[] = {
-		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
-		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
-		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(2)},
-		{{NODE(1), 0, 80, 20, POLICY_NONE, 2000}, SEEDER},
-		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 2000}, NODE(1)}, /* progress within a piece */
-		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 2000}, NODE(2)},
-		{{NODE(1), 0, 60, 40, POLICY_NONE, 4000}, SEEDER},
-		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 4000}, NODE(1)}, /* 2.0 s: not yet */
+		{{NODE(1), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 0}, NODE(2)},
+		{{NODE(1), 0, 80, 20, 0, 2000}, SEEDER},
+		{{NODE(2), 0, SIZE, 5, 0, 2000}, NODE(1)}, /* progress within a piece */
+		{{NODE(3), 0, SIZE, 0, 0, 2000}, NODE(2)},
+		{{NODE(1), 0, 60, 40, 0, 4000}, SEEDER},
+		{{NODE(2), 0, SIZE, 5, 0, 4000}, NODE(1)}, /* 2.0 s: not yet */
 		/* 2 gets nothing although 1 has it; 3 gets nothing because 2 has nothing */
-		{{NODE(1), 0, 40, 60, POLICY_NONE, 6000}, SEEDER},
-		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 6000}, SEEDER},
-		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 6000}, NODE(2)},
+		{{NODE(1), 0, 40, 60, 0, 6000}, SEEDER},
+		{{NODE(2), 0, SIZE, 5, 0, 6000}, SEEDER},
+		{{NODE(3), 0, SIZE, 0, 0, 6000}, NODE(2)},
 		/* patience has an end: it is not to depend on others for ever */
-		{{NODE(1), 0, 0, 100, POLICY_COMPLETED, 8000}, 0},
-		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 8000}, SEEDER},
-		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 8000}, NODE(2)},
-		{{NODE(2), 0, SIZE, 5, POLICY_NONE, 10000}, NODE(1)}, /* not the seeder again */
-		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 10100}, NODE(1)},
+		{{NODE(1), 0, 0, 100, 0, 8000}, 0},
+		{{NODE(2), 0, SIZE, 5, 0, 8000}, SEEDER},
+		{{NODE(3), 0, SIZE, 0, 0, 8000}, NODE(2)},
+		{{NODE(2), 0, SIZE, 5, 0, 10000}, NODE(1)}, /* not the seeder again */
+		{{NODE(3), 0, SIZE, 0, 0, 10100}, NODE(1)},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+/* Whoever gave nothing is not handed out until it is heard of again. */
+static void test_suspect(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, 0, 0, 0, 0}, 0},
+		{{NODE(2), 0, 0, 0, 0, 0}, 0},
+		{{NODE(3), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 2500}, NODE(2)},
+		{{NODE(4), 0, SIZE, 0, 0, 2600}, NODE(3)},
+		{{NODE(1), 0, 0, 0, 0, 2700}, 0},
+		{{NODE(5), 0, SIZE, 0, 0, 2800}, NODE(1)},
 	};
 
 	(void)state;
@@ -164,26 +180,26 @@ static void test_stall(void **state)
 static void test_death_in_the_middle(void **state)
 {
 	static const struct step steps[] = {
-		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
-		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
-		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(2)},
-		{{NODE(4), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(3)},
-		{{NODE(1), 0, 80, 20, POLICY_NONE, 2000}, SEEDER},
-		{{NODE(3), 0, 82, 18, POLICY_NONE, 2000}, NODE(2)},
-		{{NODE(4), 0, 83, 17, POLICY_NONE, 2000}, NODE(3)},
-		{{NODE(1), 0, 60, 40, POLICY_NONE, 4500}, SEEDER},
-		{{NODE(3), 0, 82, 18, POLICY_NONE, 4500}, NODE(1)},
-		{{NODE(4), 0, 82, 18, POLICY_NONE, 4500}, NODE(3)},
-		{{NODE(3), 0, 82, 18, POLICY_NONE, 6500}, NODE(1)},
-		{{NODE(4), 0, 82, 18, POLICY_NONE, 7000}, NODE(3)},
+		{{NODE(1), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 0}, NODE(2)},
+		{{NODE(4), 0, SIZE, 0, 0, 0}, NODE(3)},
+		{{NODE(1), 0, 80, 20, 0, 2000}, SEEDER},
+		{{NODE(3), 0, 82, 18, 0, 2000}, NODE(2)},
+		{{NODE(4), 0, 83, 17, 0, 2000}, NODE(3)},
+		{{NODE(1), 0, 60, 40, 0, 4500}, SEEDER},
+		{{NODE(3), 0, 82, 18, 0, 4500}, NODE(1)},
+		{{NODE(4), 0, 82, 18, 0, 4500}, NODE(3)},
+		{{NODE(3), 0, 82, 18, 0, 6500}, NODE(1)},
+		{{NODE(4), 0, 82, 18, 0, 7000}, NODE(3)},
 	};
 	/* The same, and it says good-bye: no waiting. */
 	static const struct step leaves[] = {
-		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
-		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
-		{{NODE(3), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(2)},
-		{{NODE(2), 0, 50, 50, POLICY_STOPPED, 1000}, 0},
-		{{NODE(3), 0, SIZE, 0, POLICY_NONE, 1100}, NODE(1)},
+		{{NODE(1), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 0}, NODE(2)},
+		{{NODE(2), 0, 50, 50, 1, 1000}, 0},
+		{{NODE(3), 0, SIZE, 0, 0, 1100}, NODE(1)},
 	};
 
 	(void)state;
@@ -195,15 +211,15 @@ static void test_death_in_the_middle(void **state)
 static void test_restart_makes_no_cycle(void **state)
 {
 	static const struct step steps[] = {
-		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 0}, SEEDER},
-		{{NODE(2), 0, SIZE, 0, POLICY_STARTED, 0}, NODE(1)},
-		{{NODE(1), 0, 50, 50, POLICY_NONE, 2000}, SEEDER},
-		{{NODE(2), 0, 60, 40, POLICY_NONE, 2000}, NODE(1)},
-		{{NODE(1), 0, SIZE, 0, POLICY_STARTED, 3000}, SEEDER},
-		{{NODE(2), 0, 60, 40, POLICY_NONE, 4000}, NODE(1)},
+		{{NODE(1), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(1), 0, 50, 50, 0, 2000}, SEEDER},
+		{{NODE(2), 0, 60, 40, 0, 2000}, NODE(1)},
+		{{NODE(1), 0, SIZE, 0, 0, 3000}, SEEDER},
+		{{NODE(2), 0, 60, 40, 0, 4000}, NODE(1)},
 		/* 1 has less than 2 and goes on: 2 is sent away from it */
-		{{NODE(1), 0, 90, 10, POLICY_NONE, 5000}, SEEDER},
-		{{NODE(2), 0, 60, 40, POLICY_NONE, 6000}, SEEDER},
+		{{NODE(1), 0, 90, 10, 0, 5000}, SEEDER},
+		{{NODE(2), 0, 60, 40, 0, 6000}, SEEDER},
 	};
 
 	(void)state;
@@ -217,19 +233,18 @@ static void test_strangers(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 20; i++)
-		(void)announce(p, (struct say){NODE(i), 0, i % 2 ? SIZE : 0, 0, POLICY_STARTED, 0});
-	answer = announce(p, (struct say){0x0a090001, -1, SIZE, 0, POLICY_STARTED, 0});
+		(void)announce(p, (struct say){NODE(i), 0, i % 2 ? SIZE : 0, 0, 0, 0});
+	answer = announce(p, (struct say){0x0a090001, -1, SIZE, 0, 0, 0});
 	assert_int_equal(answer.count, POLICY_PEERS_MAX);
 	assert_int_equal(ntohl(answer.peers[0].address.s_addr), SEEDER);
 	assert_int_equal(ntohl(answer.peers[1].address.s_addr), NODE(0));
 	assert_int_equal(answer.complete, 11);
 	assert_int_equal(answer.incomplete, 11);
-	answer = announce(p, (struct say){0x0a090001, -1, 0, 0, POLICY_COMPLETED, 100});
+	answer = announce(p, (struct say){0x0a090001, -1, 0, 0, 0, 100});
 	assert_int_equal(answer.count, 0);
 	/* nodes never get it: of the other rack nobody feeds less than it does */
 	for (uint32_t i = 100; i < 110; i++)
-		assert_int_not_equal(
-			ask(p, (struct say){NODE(i), 7, SIZE, 0, POLICY_STARTED, 200}), 0x0a090001);
+		assert_int_not_equal(ask(p, (struct say){NODE(i), 7, SIZE, 0, 0, 200}), 0x0a090001);
 }
 
 static void test_bounds(void **state)
@@ -243,7 +258,7 @@ static void test_bounds(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 2 * POLICY_STRANGERS_LIMIT; i++)
-		assert_int_equal(announce(p, (struct say){NODE(i), -1, SIZE, 0, POLICY_STARTED, 0}).count,
+		assert_int_equal(announce(p, (struct say){NODE(i), -1, SIZE, 0, 0, 0}).count,
 			i < POLICY_PEERS_MAX ? i + 1 : POLICY_PEERS_MAX);
 	assert_int_equal(policy_count(p, hash), POLICY_STRANGERS_LIMIT);
 	memcpy(a.infohash, unknown, sizeof(unknown));
@@ -272,9 +287,9 @@ static void test_expiry(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_policy_ struct policy *p = make();
-		struct say other = {NODE(9), 1, SIZE, 0, POLICY_STOPPED, 1000 + rows[i].lives};
+		struct say other = {NODE(9), 1, SIZE, 0, 1, 1000 + rows[i].lives};
 
-		(void)announce(p, (struct say){NODE(1), 0, rows[i].left, 0, POLICY_STARTED, 1000});
+		(void)announce(p, (struct say){NODE(1), 0, rows[i].left, 0, 0, 1000});
 		(void)announce(p, other);
 		assert_int_equal(policy_count(p, hash), 1);
 		other.now += 1000;
@@ -342,15 +357,15 @@ static void boot(struct model *m, size_t i, uint64_t within)
 	n->from = 0;
 }
 
-static void tell(struct model *m, size_t i, enum policy_event event)
+static void tell(struct model *m, size_t i, int stopped)
 {
 	struct model_node *n = &m->nodes[i];
-	struct say say = {NODE((uint32_t)i), rack_of(i), SIZE - n->have, n->have, event, m->now};
+	struct say say = {NODE((uint32_t)i), rack_of(i), SIZE - n->have, n->have, stopped, m->now};
 	struct policy_answer answer = announce(m->p, say);
 
 	n->next = m->now + answer.interval * 1000 + draw(200);
 	n->started = 1;
-	if (n->have == SIZE || event == POLICY_STOPPED) {
+	if (n->have == SIZE || stopped) {
 		assert_int_equal(answer.count, 0);
 		return;
 	}
@@ -404,7 +419,7 @@ static void maybe_fault(struct model *m, size_t i)
 		break;
 	case 1: /* off, with a word */
 		if (n->started)
-			tell(m, i, POLICY_STOPPED);
+			tell(m, i, 1);
 		n->up = 0;
 		break;
 	case 2: /* reset */
@@ -427,9 +442,9 @@ static void step(struct model *m)
 		if (!n->up)
 			continue;
 		if (n->have == SIZE && before < SIZE)
-			tell(m, i, POLICY_COMPLETED);
+			tell(m, i, 0);
 		else if (m->now >= n->next)
-			tell(m, i, n->started ? POLICY_NONE : POLICY_STARTED);
+			tell(m, i, 0);
 		if (n->have < SIZE) {
 			check_no_cycle(m, i);
 			if (m->now - n->born > LONG)
@@ -484,7 +499,7 @@ static void test_random_histories(void **state)
 			step(&m);
 		/* all is off: forgotten within the longest expiry */
 		m.now += POLICY_INTERVAL_COMPLETE_S * 2500 + 1000;
-		(void)ask(p, (struct say){NODE(0), 0, SIZE, 0, POLICY_STOPPED, m.now});
+		(void)ask(p, (struct say){NODE(0), 0, SIZE, 0, 1, m.now});
 		assert_int_equal(policy_count(p, hash), 0);
 	}
 }
@@ -496,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_complete_neighbours_first),
 		cmocka_unit_test(test_seeder_feeds_few_racks),
 		cmocka_unit_test(test_stall),
+		cmocka_unit_test(test_suspect),
 		cmocka_unit_test(test_death_in_the_middle),
 		cmocka_unit_test(test_restart_makes_no_cycle),
 		cmocka_unit_test(test_strangers),
