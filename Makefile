@@ -36,6 +36,7 @@ SRC_base := \
 	imager/base/cli.c \
 	imager/base/clihelp.c \
 	imager/base/err.c \
+	imager/base/hostlist.c \
 	imager/base/io.c \
 	imager/base/log.c \
 	imager/base/loop.c \
@@ -99,11 +100,29 @@ SRC_imager := \
 	imager/treefile.c
 
 SRC_seeder := \
+	seeder/api.c \
+	seeder/boot.c \
+	seeder/catalog.c \
+	seeder/cluster.c \
+	seeder/clusterfile.c \
+	seeder/clusternet.c \
+	seeder/clusternode.c \
+	seeder/dnsmasq.c \
+	seeder/dnsmasqconf.c \
+	seeder/http.c \
+	seeder/httpsend.c \
+	seeder/ipxe.c \
+	seeder/offers.c \
 	seeder/policy.c \
+	seeder/scanner.c \
+	seeder/serve.c \
+	seeder/status.c \
+	seeder/statuscmd.c \
+	seeder/statusdb.c \
+	seeder/statusjson.c \
 	seeder/torrent.c \
 	seeder/tracker.c \
-	seeder/serve.c \
-	seeder/statuscmd.c
+	seeder/verified.c
 
 SRC_agent := \
 	initramfs/backoff.c \
@@ -174,6 +193,9 @@ $(B)/obj/%.o: %.cpp $(B)/flags
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
+# The templates are read by the assembler, which tells no dependencies.
+$(B)/obj/seeder/ipxe.o: $(wildcard ipxe/*.ipxe)
+
 # ---- man pages, from the command tables ----
 
 COMMANDS := build keygen sign verify images show tag serve status
@@ -201,6 +223,12 @@ $(FIXTURES): $(call obj,tests/cli/fixture_release.c) $(call ar,format base)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,format base)
 
+# A thin main over the swarm and the tracker, for tests/netns/swarm.bats.
+SWARM_PEER := $(B)/tests/swarm_peer
+$(SWARM_PEER): $(call obj,tests/netns/swarm_peer.c) $(call ar,seeder swarm wire format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,seeder swarm wire format base)
+
 PROVE := prove --exec tests/run
 CLI_TESTS = $(wildcard tests/cli/*.bats)
 NETNS_TESTS = $(wildcard tests/netns/*.bats)
@@ -209,7 +237,7 @@ export BUILD_DIR := $(CURDIR)/$(B)
 
 .PHONY: check check-unit check-cli check-netns check-qemu
 check: deps
-	@$(MAKE) --no-print-directory all unit-tests $(FIXTURES)
+	@$(MAKE) --no-print-directory all unit-tests $(FIXTURES) $(SWARM_PEER)
 	$(PROVE) $(UNIT) $(CLI_TESTS) $(NETNS_TESTS) $(QEMU_TESTS)
 
 .PHONY: unit-tests
@@ -221,7 +249,7 @@ check-unit: $(UNIT)
 check-cli: all $(FIXTURES)
 	$(PROVE) $(CLI_TESTS)
 
-check-netns: all $(FIXTURES)
+check-netns: all $(FIXTURES) $(SWARM_PEER)
 	$(PROVE) $(NETNS_TESTS)
 
 check-qemu: all

@@ -25,6 +25,7 @@ void cluster_free(struct cluster *c)
 	free(c->nodes);
 	free(c->by_mac);
 	free(c->by_name);
+	free(c->by_address);
 	free(c);
 }
 
@@ -65,10 +66,19 @@ const struct cluster_node *cluster_node_by_name(const struct cluster *c, const c
 
 const struct cluster_node *cluster_node_by_address(const struct cluster *c, struct in_addr address)
 {
-	for (size_t i = 0; i < c->node_count; i++)
-		if (c->nodes[i].has_address && c->nodes[i].address.s_addr == address.s_addr)
-			return &c->nodes[i];
-	return NULL;
+	size_t low = 0, high = c->node_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->nodes[c->by_address[middle]].address.s_addr < address.s_addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == c->node_count || c->nodes[c->by_address[low]].address.s_addr != address.s_addr)
+		return NULL;
+	return address.s_addr == INADDR_ANY ? NULL : &c->nodes[c->by_address[low]];
 }
 
 const struct cluster_network *cluster_network_of(const struct cluster *c, struct in_addr address)

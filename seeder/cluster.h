@@ -45,6 +45,7 @@ struct cluster_node {
 	char mac[MAC_TEXT_SIZE];
 	size_t group;                 /* index into groups */
 	char rack[CLUSTER_NAME_SIZE]; /* "": none named */
+	int rack_index;               /* racks counted from 0 as they appear in the file */
 	int has_address;
 	struct in_addr address;
 };
@@ -61,7 +62,7 @@ struct cluster {
 	size_t group_count;
 	struct cluster_node *nodes; /* in the order of the file */
 	size_t node_count;
-	size_t *by_mac, *by_name; /* indexes into nodes, sorted */
+	size_t *by_mac, *by_name, *by_address; /* indexes into nodes, sorted */
 };
 
 /* -EINVAL for anything wrong in the file, else the errno of reading it. *ret: cluster_free(). */

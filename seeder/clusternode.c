@@ -82,6 +82,20 @@ static int take_node_address(
 	return 0;
 }
 
+/* Racks are few and their nodes stand together, so the search is short. */
+static int rack_index(const struct cluster *c, size_t node)
+{
+	int next = 0;
+
+	for (size_t i = node; i-- > 0;) {
+		if (!strcmp(c->nodes[i].rack, c->nodes[node].rack))
+			return c->nodes[i].rack_index;
+		if (c->nodes[i].rack_index >= next)
+			next = c->nodes[i].rack_index + 1;
+	}
+	return next;
+}
+
 static int finish_rows(struct cluster_reader *reader, struct err *err)
 {
 	struct cluster *c = reader->cluster;
@@ -94,6 +108,7 @@ static int finish_rows(struct cluster_reader *reader, struct err *err)
 			return unknown_group(c, raw, err);
 		if (raw->rack)
 			(void)snprintf(n->rack, sizeof(n->rack), "%s", raw->rack);
+		n->rack_index = rack_index(c, i);
 		if (take_node_address(c, n, raw, err) < 0)
 			return -EINVAL;
 	}
@@ -154,14 +169,13 @@ static int make_index(const struct cluster_reader *reader, const char *key,
 
 static int make_indexes(struct cluster_reader *reader, struct err *err)
 {
-	_cleanup_free_ size_t *by_address = NULL;
 	struct cluster *c = reader->cluster;
 	int r = make_index(reader, "mac", compare_macs, &c->by_mac, err);
 
 	if (r == 0)
 		r = make_index(reader, "name", compare_names, &c->by_name, err);
 	if (r == 0)
-		r = make_index(reader, "address", compare_addresses, &by_address, err);
+		r = make_index(reader, "address", compare_addresses, &c->by_address, err);
 	return r;
 }
 

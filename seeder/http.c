@@ -14,7 +14,6 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/log.h"
-#include "imager/base/loop.h"
 #include "seeder/httpsend.h"
 
 #define BACKLOG      1024
@@ -26,17 +25,13 @@ struct request {
 	char *query;
 	struct buf body;
 	int started, too_large;
-	uint64_t first_ms, due_ms; /* of a request that is held */
 	struct MHD_Connection *connection;
-	struct request *next_held;
 };
 
 struct httpd {
 	struct httpd_options options;
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock;
-	struct request *held;
-	int stopping;
 };
 
 void httpd_lock(struct httpd *h)
@@ -95,40 +90,20 @@ static struct in_addr client_of(struct MHD_Connection *c)
 	return ((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr;
 }
 
-/* Puts the connection aside until httpd_tick; under the lock. */
-static void hold(struct httpd *h, struct request *req, uint64_t ms)
+static void call_route(struct httpd *h, const struct httpd_route *route, struct request *req,
+	const char *rest, struct httpd_answer *answer)
 {
-	uint64_t now = monotonic_ms();
-
-	if (!req->first_ms)
-		req->first_ms = now;
-	req->due_ms = now + ms;
-	req->next_held = h->held;
-	h->held = req;
-	MHD_suspend_connection(req->connection);
-}
-
-/* 1 when the request is held and there is nothing to send yet. */
-static int call_route(struct httpd *h, const struct httpd_route *route, struct request *req, const char *rest,
-	struct httpd_answer *answer)
-{
-	struct httpd_request request = {
+	const struct httpd_request request = {
 		.rest = rest,
 		.query = req->query ? req->query : "",
 		.from = client_of(req->connection),
 		.body = req->body.data ? req->body.data : "",
 		.body_len = req->body.len,
-		.waited_ms = req->first_ms ? monotonic_ms() - req->first_ms : 0,
 	};
-	int held;
 
 	httpd_lock(h);
 	route->fn(h->options.arg, &request, answer);
-	held = answer->hold_ms && !h->stopping;
-	if (held)
-		hold(h, req, answer->hold_ms);
 	httpd_unlock(h);
-	return held;
 }
 
 static enum MHD_Result answer_request(
@@ -139,10 +114,8 @@ static enum MHD_Result answer_request(
 
 	if (req->too_large)
 		httpd_sentence(&answer, MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large");
-	else if (call_route(h, route, req, rest, &answer)) {
-		buf_release(&answer.body);
-		return MHD_YES;
-	}
+	else
+		call_route(h, route, req, rest, &answer);
 	sent = httpd_send(req->connection, &answer);
 	buf_release(&answer.body);
 	return sent;
@@ -223,27 +196,6 @@ static void on_completed(
 	free(req);
 }
 
-static void resume_held(struct httpd *h, uint64_t now)
-{
-	httpd_lock(h);
-	for (struct request **p = &h->held; *p;) {
-		struct request *req = *p;
-
-		if (!h->stopping && req->due_ms > now) {
-			p = &req->next_held;
-			continue;
-		}
-		*p = req->next_held;
-		MHD_resume_connection(req->connection);
-	}
-	httpd_unlock(h);
-}
-
-void httpd_tick(struct httpd *h)
-{
-	resume_held(h, monotonic_ms());
-}
-
 /* ---- start and stop ---- */
 
 static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
@@ -278,10 +230,9 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret, struct 
 		return fd < 0 ? fd : err_oom(err, "the HTTP server");
 	h->options = *options;
 	(void)pthread_mutex_init(&h->lock, NULL);
-	h->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, options->port,
-		NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-		fd, MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT,
+	h->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, options->port, NULL,
+		NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT,
 		options->connections, MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
 		NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
@@ -299,10 +250,6 @@ void httpd_stop(struct httpd *h)
 {
 	if (!h)
 		return;
-	httpd_lock(h);
-	h->stopping = 1;
-	httpd_unlock(h);
-	resume_held(h, UINT64_MAX);
 	MHD_stop_daemon(h->daemon);
 	(void)pthread_mutex_destroy(&h->lock);
 	free(h);

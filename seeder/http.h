@@ -22,7 +22,6 @@ struct httpd_request {
 	struct in_addr from; /* the client's address */
 	const char *body;    /* of a POST, body_len bytes, NUL-terminated */
 	size_t body_len;
-	uint64_t waited_ms; /* how long earlier answers held this request back; 0 on the first call */
 };
 
 /* Filled by the route function, which finds it zeroed with fd -1. */
@@ -32,8 +31,7 @@ struct httpd_answer {
 	struct buf body;
 	int fd; /* >= 0: this file is sent instead of body, closed by the server */
 	uint64_t size;
-	char etag[80];    /* of a file: what names its content; "" for none */
-	uint64_t hold_ms; /* > 0: no answer yet, call again after this time (all else is ignored) */
+	char etag[80]; /* of a file: what names its content; "" for none */
 };
 
 typedef void (*httpd_fn)(void *arg, const struct httpd_request *request, struct httpd_answer *answer);
@@ -61,9 +59,6 @@ void httpd_stop(struct httpd *h);
 
 void httpd_lock(struct httpd *h);
 void httpd_unlock(struct httpd *h);
-
-/* Calls again the requests whose hold is over. To be called every 100 ms or so, not under the lock. */
-void httpd_tick(struct httpd *h);
 
 /* An answer of one sentence, with a newline after it. */
 void httpd_sentence(struct httpd_answer *answer, unsigned status, const char *text);

@@ -126,14 +126,17 @@ static int parse_words(struct parse *p, struct err *err)
 	return 0;
 }
 
-static int fail(const char *program, const char *command, const struct err *err, int status)
+/* r is what the command returned; gives the exit status. */
+static int fail(const char *program, const char *command, const struct err *err, int r)
 {
-	if (status == USAGE_STATUS)
+	if (r == CLI_QUIET)
+		return 1;
+	if (r == CLI_USAGE)
 		(void)fprintf(stderr, "%s %s: %s; see '%s %s --help'\n", program, command, err->text, program,
 			command);
 	else
 		(void)fprintf(stderr, "%s %s: %s\n", program, command, err->text);
-	return status;
+	return r == CLI_USAGE || r == CLI_FAULT ? USAGE_STATUS : 1;
 }
 
 static int run_command(const char *program, const struct cli_command *c, char **argv)
@@ -150,10 +153,8 @@ static int run_command(const char *program, const struct cli_command *c, char **
 		r = CLI_USAGE;
 	else
 		r = c->run(options, args, &err);
-	if (r == CLI_QUIET)
-		status = 1;
-	else if (r < 0)
-		status = fail(program, c->name, &err, r == CLI_USAGE ? USAGE_STATUS : 1);
+	if (r < 0)
+		status = fail(program, c->name, &err, r);
 	if (fflush(stdout) != 0 && !status) {
 		(void)fprintf(stderr, "%s %s: cannot write to standard output\n", program, c->name);
 		status = 1;

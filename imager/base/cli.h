@@ -48,6 +48,8 @@ struct cli_command {
 #define CLI_USAGE (-10000)
 /* ... and where the answer is a plain "no" that has been printed already: exit 1 without a further word. */
 #define CLI_QUIET (-10001)
+/* ... and for a fault in a file the user wrote: exit 2 as well, the sentence without the hint at --help. */
+#define CLI_FAULT (-10002)
 
 /*
  * The whole of main: NAME --help, NAME help [COMMAND], NAME COMMAND --help, NAME --version, and for packaging

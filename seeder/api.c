@@ -1,0 +1,292 @@
+/* Owns the routes of the seeder's HTTP: what is asked, found and answered. Runs under httpd_lock (head.h). */
+#include "seeder/head.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "imager/base/io.h"
+#include "imager/base/log.h"
+#include "seeder/boot.h"
+
+#define JSON   "application/json"
+#define BINARY "application/octet-stream"
+
+DEFINE_CLEANUP(json_t *, json_decref)
+#define _cleanup_json_ _cleanup_(json_decref_p)
+
+static uint64_t now_s(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+static void fail(struct httpd_answer *answer, const struct err *err)
+{
+	log_error("cannot answer: %s", err->text);
+	httpd_sentence(answer, 500, err->text);
+}
+
+/* ---- boot scripts ---- */
+
+static void get_entry(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	struct err err = {0};
+
+	if (boot_entry(h->cluster, q->from, &answer->body, &err) < 0)
+		fail(answer, &err);
+	else
+		answer->status = 200;
+}
+
+static int record(struct head *h, const char *mac, const struct boot_answer *boot)
+{
+	struct status_offer offer = {.reason = boot->reason};
+	char release[DIGEST_TEXT_SIZE];
+
+	if (boot->kind == BOOT_UNKNOWN) {
+		if (!status_row(h->status, mac))
+			log_info("discovered mac=%s, which is in no cluster file", mac);
+		return status_discovered(h->status, mac, now_s());
+	}
+	if (boot->offer) {
+		digest_format(&boot->offer->digest, release);
+		offer.release = release;
+		offer.profile = boot->offer->release.profile;
+		offer.sequence = boot->offer->release.sequence;
+	}
+	return status_offered(h->status, boot->node, &offer, now_s());
+}
+
+static void get_boot(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	char mac[MAC_TEXT_SIZE];
+	struct boot_request request = {
+		.cluster = h->cluster, .catalog = h->catalog, .mac = mac, .from = q->from};
+	struct boot_answer boot;
+	struct err err = {0};
+
+	if (parse_mac(q->rest, mac) < 0) {
+		httpd_sentence(answer, 400, "that is no MAC address");
+		return;
+	}
+	if (boot_respond(&request, &boot, &answer->body, &err) < 0) {
+		fail(answer, &err);
+		return;
+	}
+	if (record(h, mac, &boot) < 0)
+		log_error("out of memory for the row of %s", mac);
+	status_seen_at(h->status, mac, q->from);
+	answer->status = 200;
+}
+
+/* The loader again, for firmware that boots by HTTP instead of TFTP. */
+static void get_loader(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	_cleanup_free_ char *folder = path_join(h->cluster->state, "tftp");
+	_cleanup_free_ char *path = folder ? path_join(folder, q->rest) : NULL;
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (path && path_is_inside(q->rest))
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		httpd_sentence(answer, 404, "there is no such loader");
+		return;
+	}
+	answer->status = 200;
+	answer->type = "application/efi";
+	answer->size = (uint64_t)st.st_size;
+	answer->fd = TAKE_FD(fd);
+}
+
+/* ---- releases ---- */
+
+/* The offer a path names by a digest, or NULL with the answer given. */
+static const struct offer *find_offer(const struct head *h, const char *text, struct httpd_answer *answer,
+	const struct offer *(*find)(const struct catalog *c, const struct digest *d))
+{
+	struct digest digest;
+	const struct offer *o = NULL;
+
+	if (digest_parse(text, &digest) == 0)
+		o = find(h->catalog, &digest);
+	if (!o)
+		httpd_sentence(answer, 404, "nothing of that digest is offered");
+	return o;
+}
+
+static void send_bytes(struct httpd_answer *answer, const struct buf *bytes, const char *type)
+{
+	answer->status = buf_add(&answer->body, bytes->data, bytes->len) < 0 ? 500 : 200;
+	answer->type = type;
+}
+
+static void get_release(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	const struct offer *o = find_offer(arg, q->rest, answer, catalog_release);
+
+	if (o)
+		send_bytes(answer, &o->manifest, RELEASE_MEDIA_TYPE);
+}
+
+static void get_signature(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	const struct offer *o = find_offer(arg, q->rest, answer, catalog_release);
+
+	if (o)
+		send_bytes(answer, &o->signature, NULL);
+}
+
+static void get_torrent(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	const struct offer *o = find_offer(arg, q->rest, answer, catalog_image);
+
+	if (o)
+		send_bytes(answer, &o->torrent, "application/x-bittorrent");
+}
+
+static void get_blob(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	struct digest digest;
+	const struct catalog_blob *blob = NULL;
+	int fd;
+
+	if (digest_parse(q->rest, &digest) == 0)
+		blob = catalog_blob(h->catalog, &digest);
+	if (!blob) {
+		httpd_sentence(answer, 404, "nothing of that digest is offered");
+		return;
+	}
+	fd = catalog_blob_open(blob);
+	if (fd < 0) {
+		log_error("%s: %s", blob->path,
+			fd == -ESTALE ? "was changed since it was hashed" : strerror(-fd));
+		scanner_poke(h->scanner);
+		httpd_sentence(answer, 503, "the blob's file has changed and is being looked at");
+		return;
+	}
+	answer->status = 200;
+	answer->type = BINARY;
+	answer->fd = fd;
+	answer->size = blob->part.size;
+	digest_format(&digest, answer->etag);
+}
+
+/* ---- the swarm ---- */
+
+/* Nodes whose address the file does not give are known by where they asked for their script. */
+int api_rack_of(struct in_addr address, void *head)
+{
+	const struct head *h = head;
+	const struct cluster_node *node = cluster_node_by_address(h->cluster, address);
+	const struct status_row *row = node ? NULL : status_row_at(h->status, address);
+
+	if (row)
+		node = cluster_node_by_mac(h->cluster, row->mac);
+	return node ? node->rack_index : -1;
+}
+
+static void get_announce(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	int r = tracker_announce(h->tracker, q->query, q->from, monotonic_ms(), &answer->body);
+
+	answer->status = r < 0 ? 500 : 200;
+}
+
+/* ---- the node table ---- */
+
+static void tell_report(const struct status_row *before, const struct report *now)
+{
+	if (now->failed)
+		log_warn("node %s: %s failed: %s", now->node, phase_name(now->phase), now->error);
+	else if (!before || before->last.phase != now->phase)
+		log_info("node %s: %s%s%s", now->node, phase_name(now->phase), *now->state ? " state=" : "",
+			now->state);
+}
+
+static void post_report(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	struct report report;
+	struct status_row before = {0};
+	const struct status_row *row;
+	struct err err = {0};
+	int r = report_parse(q->body, q->body_len, &report, &err);
+
+	if (r < 0) {
+		httpd_sentence(answer, 400, err.text);
+		return;
+	}
+	row = status_row(h->status, report.mac);
+	if (row)
+		before = *row;
+	r = status_apply(h->status, h->cluster, &report, now_s(), &err);
+	if (r < 0) {
+		httpd_sentence(answer, r == -ENOENT ? 404 : r == -EPERM ? 403 : 500, err.text);
+		return;
+	}
+	status_seen_at(h->status, report.mac, q->from);
+	tell_report(row ? &before : NULL, &report);
+	answer->status = 204;
+}
+
+static void get_nodes(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+
+	(void)q;
+	answer->status = status_json(h->status, h->cluster, &answer->body) < 0 ? 500 : 200;
+	answer->type = JSON;
+}
+
+static json_t *channel_value(const struct catalog_channel *c)
+{
+	char digest[DIGEST_TEXT_SIZE] = "";
+
+	if (c->offer)
+		digest_format(&c->offer->digest, digest);
+	return json_pack("{s:s,s:s,s:I,s:s}", "channel", c->ref, "release", digest, "sequence",
+		(json_int_t)(c->offer ? c->offer->release.sequence : 0), "reason", c->reason);
+}
+
+/* ready: the store was read once. */
+static void get_health(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	struct head *h = arg;
+	_cleanup_json_ json_t *channels = json_array();
+	_cleanup_free_ char *text = NULL;
+	json_t *root;
+
+	(void)q;
+	for (size_t i = 0; h->catalog && i < h->catalog->channel_count; i++)
+		(void)json_array_append_new(channels, channel_value(&h->catalog->channels[i]));
+	root = json_pack("{s:b,s:s,s:O}", "ready", h->catalog != NULL, "version", SWARMBOOT_VERSION,
+		"channels", channels);
+	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	json_decref(root);
+	answer->status = text && buf_printf(&answer->body, "%s\n", text) == 0 ? 200 : 500;
+	answer->type = JSON;
+}
+
+const struct httpd_route api_routes[] = {
+	{"GET", "/boot.ipxe", NULL, 0, get_entry},
+	{"GET", "/boot/", "", 0, get_loader},
+	{"GET", "/v1/boot/", ".ipxe", 0, get_boot},
+	{"GET", "/v1/releases/", ".minisig", 0, get_signature},
+	{"GET", "/v1/releases/", "", 0, get_release},
+	{"GET", "/v1/torrents/", ".torrent", 0, get_torrent},
+	{"GET", "/v1/blobs/", "", 0, get_blob},
+	{"GET", "/announce", NULL, 0, get_announce},
+	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report},
+	{"GET", "/v1/nodes", NULL, 0, get_nodes},
+	{"GET", "/v1/health", NULL, 0, get_health},
+	{0},
+};

@@ -1,0 +1,44 @@
+/* serve: which iPXE script a MAC gets. Pure: cluster, catalog and request in, script out. */
+#ifndef SEEDER_BOOT_H
+#define SEEDER_BOOT_H
+
+#include <netinet/in.h>
+
+#include "imager/base/buf.h"
+#include "imager/base/err.h"
+#include "seeder/catalog.h"
+#include "seeder/cluster.h"
+
+#define BOOT_BASE_SIZE 64
+
+enum boot_kind {
+	BOOT_UNKNOWN, /* the MAC is in no cluster file: it waits and asks again */
+	BOOT_WAIT,    /* a node whose group has nothing to offer: likewise */
+	BOOT_RELEASE, /* a node and its release */
+};
+
+struct boot_request {
+	const struct cluster *cluster;
+	const struct catalog *catalog; /* NULL: not scanned yet */
+	const char *mac;               /* canonical */
+	struct in_addr from;           /* where the request came from: the address DHCP gave */
+};
+
+struct boot_answer {
+	enum boot_kind kind;
+	const struct cluster_node *node; /* NULL for BOOT_UNKNOWN; borrowed from the cluster */
+	const struct offer *offer;       /* BOOT_RELEASE; borrowed from the catalog */
+	const char *reason;              /* BOOT_WAIT; borrowed from the catalog */
+};
+
+/* "http://ADDRESS:PORT" of this head as the client reaches it: on the client's network, else the first. */
+void boot_base(const struct cluster *c, struct in_addr from, char ret[BOOT_BASE_SIZE]);
+
+/* Appends the script. 0, or negative when it cannot be made. */
+int boot_respond(
+	const struct boot_request *request, struct boot_answer *ret, struct buf *script, struct err *err);
+
+/* The script that DHCP names: it goes on to the client's own. */
+int boot_entry(const struct cluster *c, struct in_addr from, struct buf *script, struct err *err);
+
+#endif

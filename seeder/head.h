@@ -1,0 +1,61 @@
+/*
+ * The head node's state, shared by the files of the serve command: serve.c starts and stops it, offers.c
+ * applies what a scan found, api.c answers from it.
+ *
+ * The loop's thread changes it. Route functions run on the HTTP server's threads, one at a time, under
+ * httpd_lock; so what they read or write (cluster, catalog, status) is touched by the loop under the same
+ * lock.
+ */
+#ifndef SEEDER_HEAD_H
+#define SEEDER_HEAD_H
+
+#include "imager/base/loop.h"
+#include "seeder/catalog.h"
+#include "seeder/cluster.h"
+#include "seeder/dnsmasq.h"
+#include "seeder/http.h"
+#include "seeder/scanner.h"
+#include "seeder/status.h"
+#include "seeder/swarm/swarm.h"
+#include "seeder/tracker.h"
+
+/* One root image that is seeded. */
+struct seed {
+	struct digest image;
+	uint8_t infohash[20];
+	ino_t inode; /* of the blob when it was added */
+	int handle;
+	int failed;
+};
+
+struct head {
+	const char *config; /* path of the cluster file */
+	struct loop *loop;
+	struct minisign_keyring keyring;
+	struct cluster *cluster;
+	struct catalog *catalog; /* NULL until the first scan */
+	struct err scan_fault;   /* of the last scan; code 0: none */
+	struct status *status;
+	struct tracker *tracker;
+	struct swarm *swarm;
+	struct seed *seeds;
+	size_t seed_count;
+	struct httpd *http;
+	struct scanner *scanner;
+	struct dnsmasq *dnsmasq;
+};
+
+/* offers.c. The scanner's client: what is wanted, and what was found. */
+int offers_wish(void *head, struct catalog_wish *ret, struct err *err);
+void offers_apply(void *head, struct catalog *catalog, const struct err *why);
+/* Ends the seeding of images whose file is no longer the one that was hashed. A loop_fn. */
+int offers_check(void *head);
+/* Drains the swarm's events. A loop_fn. */
+int offers_events(void *head);
+
+/* api.c. Ends with a NULL method; its functions take the head. */
+extern const struct httpd_route api_routes[];
+/* The rack of an address, for the tracker; arg is the head. */
+int api_rack_of(struct in_addr address, void *head);
+
+#endif

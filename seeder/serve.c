@@ -1,0 +1,377 @@
+/*
+ * Owns the serve command: the head's parts started in declared order and stopped in reverse, signals, reload.
+ * What the parts do is in their own files; what they share is head.h.
+ */
+#include "seeder/head.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "imager/base/io.h"
+#include "imager/base/log.h"
+#include "imager/format/store.h"
+#include "seeder/commands.h"
+
+#define HTTP_CONNECTIONS 2048
+#define HTTP_TIMEOUT_S   30
+#define FLUSH_MS         1000
+#define CHECK_MS         2000
+#define FILES_WANTED     16384 /* connections of HTTP and swarm, each a descriptor or two */
+
+struct serve_options {
+	const char *config;
+	int debug;
+};
+
+/* ---- parts ---- */
+
+/* The folders, so that everything after it finds them. */
+static int start_folders(struct head *h, struct err *err)
+{
+	_cleanup_store_ struct store *store = NULL;
+	int r = mkdir_p(h->cluster->state, err);
+
+	return r == 0 ? store_open(h->cluster->store, 1, &store, err) : r;
+}
+
+static int on_flush(void *arg)
+{
+	struct head *h = arg;
+	struct err err = {0};
+	int r;
+
+	httpd_lock(h->http);
+	r = status_flush(h->status, &err);
+	httpd_unlock(h->http);
+	if (r < 0)
+		log_error("the node table is not written: %s", err.text);
+	return 0;
+}
+
+static int start_status(struct head *h, struct err *err)
+{
+	_cleanup_free_ char *path = path_join(h->cluster->state, "nodes.db");
+	int r = path ? status_open(path, &h->status, err) : err_oom(err, "the node table");
+
+	if (r == 0 && status_sync(h->status, h->cluster) < 0)
+		r = err_oom(err, "the node table");
+	return r;
+}
+
+static void stop_status(struct head *h)
+{
+	status_close(h->status);
+}
+
+static int start_tracker(struct head *h, struct err *err)
+{
+	h->tracker = tracker_new((struct topology){.rack_of = api_rack_of, .arg = h});
+	return h->tracker ? 0 : err_oom(err, "the tracker");
+}
+
+static void stop_tracker(struct head *h)
+{
+	tracker_free(h->tracker);
+}
+
+static int start_swarm(struct head *h, struct err *err)
+{
+	char listen[32];
+
+	(void)snprintf(listen, sizeof(listen), "0.0.0.0:%u", h->cluster->swarm_port);
+	h->swarm = swarm_new(&(struct swarm_options){.role = SWARM_SEEDER, .listen = listen}, err);
+	if (!h->swarm)
+		return -EIO;
+	if (loop_add_fd(h->loop, swarm_fd(h->swarm), offers_events, h) < 0)
+		return err_set(err, EIO, "cannot watch the swarm");
+	return 0;
+}
+
+static void stop_swarm(struct head *h)
+{
+	if (h->swarm)
+		loop_remove_fd(h->loop, swarm_fd(h->swarm));
+	swarm_free(h->swarm);
+	free(h->seeds);
+}
+
+static int start_http(struct head *h, struct err *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	const struct httpd_options options = {
+		.port = h->cluster->http_port,
+		.routes = api_routes,
+		.arg = h,
+		.threads = cpus < 2    ? 2
+			   : cpus > 16 ? 16
+				       : (unsigned)cpus,
+		.connections = HTTP_CONNECTIONS,
+		.timeout_s = HTTP_TIMEOUT_S,
+	};
+
+	return httpd_start(&options, &h->http, err);
+}
+
+static void stop_http(struct head *h)
+{
+	httpd_stop(h->http);
+}
+
+static int start_scanner(struct head *h, struct err *err)
+{
+	const struct scanner_client client = {.wish = offers_wish, .done = offers_apply, .arg = h};
+
+	return scanner_start(h->loop, h->cluster->store, &client, &h->scanner, err);
+}
+
+static void stop_scanner(struct head *h)
+{
+	scanner_stop(h->scanner);
+}
+
+static int start_dnsmasq(struct head *h, struct err *err)
+{
+	return dnsmasq_start(h->loop, h->cluster, &h->dnsmasq, err);
+}
+
+static void stop_dnsmasq(struct head *h)
+{
+	dnsmasq_stop(h->dnsmasq);
+}
+
+static int start_timers(struct head *h, struct err *err)
+{
+	if (loop_add_timer(h->loop, FLUSH_MS, FLUSH_MS, on_flush, h) < 0 ||
+		loop_add_timer(h->loop, CHECK_MS, CHECK_MS, offers_check, h) < 0)
+		return err_set(err, EMFILE, "cannot set a timer");
+	return 0;
+}
+
+/* From the top down at the start, from the bottom up at the end. Routes use all that stands above http. */
+static const struct part {
+	const char *name;
+	int (*start)(struct head *h, struct err *err);
+	void (*stop)(struct head *h);
+} parts[] = {
+	{"folders", start_folders, NULL},
+	{"status", start_status, stop_status},
+	{"tracker", start_tracker, stop_tracker},
+	{"swarm", start_swarm, stop_swarm},
+	{"scanner", start_scanner, stop_scanner},
+	{"http", start_http, stop_http},
+	{"dnsmasq", start_dnsmasq, stop_dnsmasq},
+	{"timers", start_timers, NULL},
+};
+
+static void stop_parts(struct head *h, size_t count)
+{
+	while (count-- > 0) {
+		log_debug("stops %s", parts[count].name);
+		if (parts[count].stop)
+			parts[count].stop(h);
+	}
+}
+
+static int start_parts(struct head *h, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		int r;
+
+		log_debug("starts %s", parts[i].name);
+		r = parts[i].start(h, err);
+		if (r < 0) {
+			/* Stopping takes what was not or only half started. */
+			stop_parts(h, i + 1);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* ---- reload ---- */
+
+static int load(
+	const char *config, struct cluster **ret_cluster, struct minisign_keyring *ret_ring, struct err *err)
+{
+	_cleanup_cluster_ struct cluster *c = NULL;
+	int r = cluster_load(config, &c, err);
+
+	if (r == 0)
+		r = cluster_keyring(c, ret_ring, err);
+	if (r < 0)
+		return r;
+	*ret_cluster = TAKE(c);
+	return 0;
+}
+
+static int same_networks(const struct cluster *a, const struct cluster *b)
+{
+	if (a->network_count != b->network_count)
+		return 0;
+	for (size_t i = 0; i < a->network_count; i++)
+		if (a->networks[i].address.s_addr != b->networks[i].address.s_addr ||
+			strcmp(a->networks[i].interface, b->networks[i].interface) != 0)
+			return 0;
+	return 1;
+}
+
+static int check_same(const struct cluster *a, const struct cluster *b, struct err *err)
+{
+	const char *what = NULL;
+
+	if (strcmp(a->store, b->store) != 0)
+		what = "store";
+	else if (strcmp(a->state, b->state) != 0)
+		what = "state";
+	else if (a->http_port != b->http_port)
+		what = "http";
+	else if (a->swarm_port != b->swarm_port)
+		what = "swarm";
+	else if (!same_networks(a, b))
+		what = "interface or address of a network";
+	return what ? err_set(err, EINVAL, "%s: %s has changed, which needs a restart", b->path, what) : 0;
+}
+
+static int reload(struct head *h, struct err *err)
+{
+	_cleanup_cluster_ struct cluster *c = NULL;
+	struct minisign_keyring ring;
+	int r = load(h->config, &c, &ring, err);
+
+	if (r == 0)
+		r = check_same(h->cluster, c, err);
+	if (r == 0)
+		r = dnsmasq_reload(h->dnsmasq, c, err);
+	if (r < 0)
+		return r;
+	httpd_lock(h->http);
+	r = status_sync(h->status, c);
+	if (r == 0) {
+		struct cluster *old = h->cluster;
+
+		h->cluster = TAKE(c);
+		c = old;
+		h->keyring = ring;
+	}
+	httpd_unlock(h->http);
+	if (r < 0)
+		return err_oom(err, "the node table");
+	scanner_poke(h->scanner);
+	return 0;
+}
+
+/* ---- signals ---- */
+
+static int on_hangup(void *arg)
+{
+	struct head *h = arg;
+	struct err err = {0};
+
+	if (reload(h, &err) < 0)
+		log_error("keeps the cluster as it was: %s", err.text);
+	else
+		log_info("read %s again nodes=%zu groups=%zu", h->config, h->cluster->node_count,
+			h->cluster->group_count);
+	return 0;
+}
+
+static int on_end(void *arg)
+{
+	struct head *h = arg;
+
+	log_info("ends");
+	loop_stop(h->loop, 0);
+	return 0;
+}
+
+static int add_signals(struct head *h, struct err *err)
+{
+	/* sendfile to a client that is gone. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (loop_add_signal(h->loop, SIGHUP, on_hangup, h) < 0 ||
+		loop_add_signal(h->loop, SIGTERM, on_end, h) < 0 ||
+		loop_add_signal(h->loop, SIGINT, on_end, h) < 0)
+		return err_set(err, EIO, "cannot watch signals");
+	return 0;
+}
+
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* ---- the command ---- */
+
+static int serve(struct head *h, struct err *err)
+{
+	int r = add_signals(h, err);
+
+	if (r == 0)
+		r = start_parts(h, err);
+	if (r < 0)
+		return r;
+	log_info("serves nodes=%zu groups=%zu http=%u swarm=%u", h->cluster->node_count,
+		h->cluster->group_count, h->cluster->http_port, h->cluster->swarm_port);
+	r = loop_run(h->loop);
+	stop_parts(h, ARRAY_SIZE(parts));
+	return r < 0 ? err_set(err, -r, "the loop failed: %s", strerror(-r)) : 0;
+}
+
+static int run_serve(const void *arg, char **args, struct err *err)
+{
+	const struct serve_options *options = arg;
+	struct head h = {.config = options->config};
+	int r;
+
+	(void)args;
+	if (!options->config)
+		return err_set(err, EINVAL, "--config is missing"), CLI_USAGE;
+	log_open("swarmboot: ", STDERR_FILENO, options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	raise_limit();
+	if (load(h.config, &h.cluster, &h.keyring, err) < 0)
+		return CLI_FAULT;
+	h.loop = loop_new();
+	r = h.loop ? serve(&h, err) : err_oom(err, "the loop");
+	loop_free(h.loop);
+	catalog_free(h.catalog);
+	cluster_free(h.cluster);
+	return r;
+}
+
+static const struct cli_option options_table[] = {
+	{"config", 'c', CLI_STRING, offsetof(struct serve_options, config), "FILE", "the cluster file"},
+	{"debug", 0, CLI_FLAG, offsetof(struct serve_options, debug), NULL, "log at debug level"},
+	{0},
+};
+
+const struct cli_command command_serve = {
+	.name = "serve",
+	.arguments = "--config FILE",
+	.summary = "offer releases to the nodes of a cluster and seed their images",
+	.text = "Reads the cluster file (docs/cluster.md), and until it is ended: answers DHCP and TFTP on "
+		"the boot "
+		"networks (dnsmasq, run as a child), gives every node an iPXE script for the release of its "
+		"group's channel, serves release files over HTTP, tracks and seeds the images by BitTorrent, "
+		"and "
+		"keeps the node table, which `swarmboot status` shows.\n"
+		"\n"
+		"A release is offered once its signature by a key of 'trust' is good and its files have the "
+		"digests "
+		"it names. New releases and moved channels are picked up by themselves. SIGHUP reads the "
+		"cluster "
+		"file again; a file with a fault is reported and changes nothing. SIGTERM ends it.\n"
+		"\n"
+		"It needs root for DHCP and TFTP. A fault of the cluster file is exit status 2.",
+	.options = options_table,
+	.options_size = sizeof(struct serve_options),
+	.run = run_serve,
+};

@@ -1,0 +1,345 @@
+/*
+ * Owns the node table: which rows there are, and what an event does to one. Its file is statusdb's, its JSON
+ * statusjson's.
+ */
+#include "seeder/status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "seeder/statusdb.h"
+
+struct status {
+	struct statusdb *db;
+	struct status_row **rows; /* sorted by MAC */
+	size_t count;
+	char (*removed)[MAC_TEXT_SIZE]; /* rows to take out of the file at the next flush */
+	size_t removed_count;
+};
+
+const struct status_row *const *status_rows(const struct status *s, size_t *ret_count)
+{
+	*ret_count = s->count;
+	return (const struct status_row *const *)s->rows;
+}
+
+/* ---- rows ---- */
+
+/* Where the MAC is or belongs. */
+static size_t place_of(const struct status *s, const char *mac)
+{
+	size_t low = 0, high = s->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(s->rows[middle]->mac, mac) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct status_row *find_row(const struct status *s, const char *mac)
+{
+	size_t place = place_of(s, mac);
+
+	return place < s->count && !strcmp(s->rows[place]->mac, mac) ? s->rows[place] : NULL;
+}
+
+const struct status_row *status_row(const struct status *s, const char *mac)
+{
+	return find_row(s, mac);
+}
+
+void status_seen_at(struct status *s, const char *mac, struct in_addr address)
+{
+	struct status_row *row = find_row(s, mac);
+
+	for (size_t i = 0; i < s->count; i++)
+		if (s->rows[i]->address.s_addr == address.s_addr)
+			s->rows[i]->address.s_addr = INADDR_ANY;
+	if (row)
+		row->address = address;
+}
+
+const struct status_row *status_row_at(const struct status *s, struct in_addr address)
+{
+	for (size_t i = 0; address.s_addr != INADDR_ANY && i < s->count; i++)
+		if (s->rows[i]->address.s_addr == address.s_addr)
+			return s->rows[i];
+	return NULL;
+}
+
+static struct status_row *add_row(struct status *s, const char *mac)
+{
+	size_t place = place_of(s, mac);
+	struct status_row **rows = realloc(s->rows, (s->count + 1) * sizeof(*rows));
+	struct status_row *row;
+
+	if (!rows)
+		return NULL;
+	s->rows = rows;
+	row = calloc(1, sizeof(*row));
+	if (!row)
+		return NULL;
+	memmove(rows + place + 1, rows + place, (s->count - place) * sizeof(*rows));
+	rows[place] = row;
+	s->count++;
+	(void)snprintf(row->mac, sizeof(row->mac), "%s", mac);
+	(void)snprintf(row->last.mac, sizeof(row->last.mac), "%s", mac);
+	row->changed = 1;
+	return row;
+}
+
+static int remove_row(struct status *s, size_t place)
+{
+	char(*removed)[MAC_TEXT_SIZE] = realloc(s->removed, (s->removed_count + 1) * sizeof(*removed));
+
+	if (!removed)
+		return -ENOMEM;
+	s->removed = removed;
+	memcpy(removed[s->removed_count++], s->rows[place]->mac, MAC_TEXT_SIZE);
+	free(s->rows[place]);
+	s->count--;
+	memmove(s->rows + place, s->rows + place + 1, (s->count - place) * sizeof(*s->rows));
+	return 0;
+}
+
+static void name_row(struct status_row *row, const char *node)
+{
+	(void)snprintf(row->node, sizeof(row->node), "%s", node);
+	(void)snprintf(row->last.node, sizeof(row->last.node), "%s", node);
+	row->changed = 1;
+}
+
+static void set_phase(struct status_row *row, enum phase phase, uint64_t now)
+{
+	if (row->last.phase != phase || !row->since)
+		row->since = now;
+	row->last.phase = phase;
+	row->seen = now;
+	row->changed = 1;
+}
+
+/* ---- events ---- */
+
+void status_row_apply(struct status_row *row, const struct report *report, uint64_t now)
+{
+	set_phase(row, report->phase, now);
+	row->last = *report;
+	if (report->failed || *report->error) {
+		(void)snprintf(row->error, sizeof(row->error), "%s",
+			*report->error ? report->error : "failed without a word");
+		row->error_phase = report->phase;
+	} else if (report->phase > row->error_phase || report->phase == PHASE_UP) {
+		row->error[0] = '\0';
+		row->error_phase = PHASE_UNKNOWN;
+	}
+}
+
+int status_apply(struct status *s, const struct cluster *cluster, const struct report *report, uint64_t now,
+	struct err *err)
+{
+	const struct cluster_node *node = cluster_node_by_mac(cluster, report->mac);
+	struct status_row *row;
+
+	if (!node && cluster_node_by_name(cluster, report->node))
+		return err_set(err, EPERM, "node %s has another MAC than %s", report->node, report->mac);
+	if (!node) {
+		if (status_discovered(s, report->mac, now) < 0)
+			return err_oom(err, report->mac);
+		return err_set(err, ENOENT, "MAC %s is in no cluster file", report->mac);
+	}
+	if (strcmp(node->name, report->node) != 0)
+		return err_set(err, EPERM, "MAC %s is that of node %s, not of %s", report->mac, node->name,
+			report->node);
+	row = find_row(s, report->mac);
+	if (!row)
+		row = add_row(s, report->mac);
+	if (!row)
+		return err_oom(err, report->node);
+	status_row_apply(row, report, now);
+	name_row(row, node->name);
+	return 0;
+}
+
+/* The discovered row that was not seen for longest goes when there are too many: anyone can make up MACs. */
+static int limit_discovered(struct status *s)
+{
+	size_t count = 0, oldest = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (*s->rows[i]->node)
+			continue;
+		if (!count++ || s->rows[i]->seen < s->rows[oldest]->seen)
+			oldest = i;
+	}
+	return count >= STATUS_DISCOVERED_MAX ? remove_row(s, oldest) : 0;
+}
+
+int status_discovered(struct status *s, const char *mac, uint64_t now)
+{
+	struct status_row *row = find_row(s, mac);
+
+	if (!row) {
+		if (limit_discovered(s) < 0)
+			return -ENOMEM;
+		row = add_row(s, mac);
+	}
+	if (!row)
+		return -ENOMEM;
+	set_phase(row, PHASE_DISCOVERED, now);
+	return 0;
+}
+
+int status_offered(
+	struct status *s, const struct cluster_node *node, const struct status_offer *offer, uint64_t now)
+{
+	struct status_row *row = find_row(s, node->mac);
+	enum phase before;
+
+	if (!row)
+		row = add_row(s, node->mac);
+	if (!row)
+		return -ENOMEM;
+	/* A new boot begins: what the last one measured is over, its fault is not. */
+	before = row->last.phase;
+	row->last = (struct report){.phase = before, .failed = !offer->release};
+	memcpy(row->last.mac, row->mac, sizeof(row->last.mac));
+	name_row(row, node->name);
+	set_phase(row, PHASE_OFFERED, now);
+	if (!offer->release) {
+		(void)snprintf(row->error, sizeof(row->error), "%s", offer->reason);
+		row->error_phase = PHASE_OFFERED;
+		return 0;
+	}
+	(void)snprintf(row->last.release, sizeof(row->last.release), "%s", offer->release);
+	(void)snprintf(row->last.profile, sizeof(row->last.profile), "%s", offer->profile);
+	row->last.sequence = offer->sequence;
+	if (row->error_phase == PHASE_OFFERED)
+		row->error[0] = '\0';
+	return 0;
+}
+
+/* ---- the cluster's nodes ---- */
+
+static int sync_node(struct status *s, const struct cluster_node *node)
+{
+	struct status_row *row = find_row(s, node->mac);
+
+	if (!row)
+		row = add_row(s, node->mac);
+	if (!row)
+		return -ENOMEM;
+	if (strcmp(row->node, node->name) != 0) {
+		char mac[MAC_TEXT_SIZE];
+
+		memcpy(mac, row->mac, sizeof(mac));
+		*row = (struct status_row){.seen = row->seen};
+		memcpy(row->mac, mac, sizeof(mac));
+		memcpy(row->last.mac, mac, sizeof(mac));
+		name_row(row, node->name);
+	}
+	return 0;
+}
+
+int status_sync(struct status *s, const struct cluster *cluster)
+{
+	for (size_t i = s->count; i-- > 0;) {
+		const struct status_row *row = s->rows[i];
+
+		if (*row->node && !cluster_node_by_mac(cluster, row->mac) && remove_row(s, i) < 0)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < cluster->node_count; i++)
+		if (sync_node(s, &cluster->nodes[i]) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* ---- the file ---- */
+
+static int take_loaded(void *arg, const struct status_row *loaded)
+{
+	struct status *s = arg;
+	struct status_row *row = add_row(s, loaded->mac);
+
+	if (!row)
+		return -ENOMEM;
+	*row = *loaded;
+	memcpy(row->last.mac, row->mac, sizeof(row->last.mac));
+	return 0;
+}
+
+int status_open(const char *db, struct status **ret, struct err *err)
+{
+	_cleanup_(status_close_p) struct status *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_oom(err, db);
+	r = statusdb_open(db, &s->db, err);
+	if (r == 0)
+		r = statusdb_load(s->db, take_loaded, s, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(s);
+	return 0;
+}
+
+static int write_rows(struct status *s, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->removed_count; i++)
+		r = statusdb_remove(s->db, s->removed[i], err);
+	for (size_t i = 0; r == 0 && i < s->count; i++)
+		if (s->rows[i]->changed)
+			r = statusdb_put(s->db, s->rows[i], err);
+	return r == 0 ? statusdb_commit(s->db, err) : r;
+}
+
+static int has_changes(const struct status *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->rows[i]->changed)
+			return 1;
+	return s->removed_count > 0;
+}
+
+int status_flush(struct status *s, struct err *err)
+{
+	int r;
+
+	if (!has_changes(s))
+		return 0;
+	r = statusdb_begin(s->db, err);
+	if (r == 0)
+		r = write_rows(s, err);
+	if (r < 0) {
+		statusdb_rollback(s->db);
+		return r;
+	}
+	s->removed_count = 0;
+	for (size_t i = 0; i < s->count; i++)
+		s->rows[i]->changed = 0;
+	return 0;
+}
+
+void status_close(struct status *s)
+{
+	if (!s)
+		return;
+	if (s->db)
+		(void)status_flush(s, NULL);
+	statusdb_close(s->db);
+	for (size_t i = 0; i < s->count; i++)
+		free(s->rows[i]);
+	free(s->rows);
+	free(s->removed);
+	free(s);
+}

@@ -1,0 +1,83 @@
+/* Owns the JSON form of the node table, as GET /v1/nodes and `status --json` give it (docs/cluster.md). */
+#include "seeder/status.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+DEFINE_CLEANUP(json_t *, json_decref)
+#define _cleanup_json_ _cleanup_(json_decref_p)
+
+/* A node's text may end in the middle of a character, where it was cut. */
+static json_t *text(const char *value)
+{
+	json_t *string = json_string(value);
+
+	return string ? string : json_string("?");
+}
+
+static json_t *phases_of(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < r->phase_count; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s,s:f}", "name", phase_name(r->phases[i].phase), "seconds",
+				      (double)r->phases[i].ms / 1000));
+	return list;
+}
+
+static json_t *node_of(const struct status_row *row, const struct cluster *cluster)
+{
+	const struct cluster_node *node = cluster_node_by_mac(cluster, row->mac);
+	const struct report *r = &row->last;
+
+	return json_pack(
+		"{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:I,s:o,s:I,"
+		"s:o}",
+		"node", text(row->node), "mac", text(row->mac), "group",
+		text(node ? cluster->groups[node->group].name : ""), "rack", text(node ? node->rack : ""),
+		"phase", text(phase_name(r->phase)), "percent", (int)r->percent, "release", text(r->release),
+		"image", text(r->image), "profile", text(r->profile), "sequence", (json_int_t)r->sequence,
+		"since", (json_int_t)row->since, "seen", (json_int_t)row->seen, "error", text(row->error),
+		"failed", r->failed, "state", text(r->state), "failed_units", text(r->failed_units),
+		"bytes_from_seeder", (json_int_t)r->bytes_from_seeder, "bytes_from_peers",
+		(json_int_t)r->bytes_from_peers, "bytes_uploaded", (json_int_t)r->bytes_uploaded, "boot_id",
+		text(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "phases", phases_of(r));
+}
+
+static int add_node(json_t *list, const struct status_row *row, const struct cluster *cluster)
+{
+	return json_array_append_new(list, node_of(row, cluster)) < 0 ? -ENOMEM : 0;
+}
+
+static int add_nodes(json_t *list, const struct status *s, const struct cluster *cluster)
+{
+	size_t count;
+	const struct status_row *const *rows = status_rows(s, &count);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < cluster->node_count; i++) {
+		const struct status_row *row = status_row(s, cluster->nodes[i].mac);
+
+		r = row ? add_node(list, row, cluster) : 0;
+	}
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!*rows[i]->node)
+			r = add_node(list, rows[i], cluster);
+	return r;
+}
+
+int status_json(const struct status *s, const struct cluster *cluster, struct buf *ret)
+{
+	_cleanup_json_ json_t *root = json_object();
+	_cleanup_free_ char *text_form = NULL;
+	json_t *list = json_array();
+
+	if (!root || json_object_set_new(root, "nodes", list) < 0 || add_nodes(list, s, cluster) < 0)
+		return -ENOMEM;
+	text_form = json_dumps(root, JSON_COMPACT);
+	if (!text_form || buf_printf(ret, "%s\n", text_form) < 0)
+		return -ENOMEM;
+	return 0;
+}
