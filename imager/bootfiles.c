@@ -82,7 +82,7 @@ static int note_kernel(int root, const char *name, struct found *found)
 		return 0;
 	if (buf_printf(&found->names, "%s%s", found->count ? ", " : "", name) < 0)
 		return -ENOMEM;
-	(void)snprintf(found->release, sizeof(found->release), "%s", name);
+	(void)snprintf(found->release, sizeof(found->release), "%.*s", RELEASE_NAME_SIZE - 1, name);
 	found->count++;
 	return 0;
 }

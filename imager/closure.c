@@ -15,8 +15,7 @@
 /* The loader's path by the ABI (System V psABI for AMD64). */
 #define LOADER "/lib64/ld-linux-x86-64.so.2"
 /* No glibc-hwcaps name is called this: the nodes' processors need not be as new as this host's. */
-#define BASELINE   "baseline"
-#define LIST_LIMIT 65536
+#define BASELINE "baseline"
 
 static int take(const char *text, size_t len, char *ret)
 {
@@ -28,25 +27,23 @@ static int take(const char *text, size_t len, char *ret)
 }
 
 /* "NAME => PATH (0xADDRESS)", "PATH (0xADDRESS)", "NAME => not found", "linux-vdso.so.1 (0xADDRESS)". */
-int closure_parse_line(const char *line, size_t len, char *ret)
+int closure_parse_line(const char *line, char *ret)
 {
 	static const char arrow[] = " => ", missing[] = "not found";
-	const char *path, *end = line + len;
+	const char *path, *end;
 	int r;
 
-	while (line < end && (*line == '\t' || *line == ' '))
-		line++;
-	path = memmem(line, (size_t)(end - line), arrow, strlen(arrow));
-	if (path && !memcmp(path + strlen(arrow), missing, strlen(missing))) {
+	line += strspn(line, "\t ");
+	path = strstr(line, arrow);
+	if (path && !strncmp(path + strlen(arrow), missing, strlen(missing))) {
 		r = take(line, (size_t)(path - line), ret);
 		return r < 0 ? r : -ENOENT;
 	}
 	path = path ? path + strlen(arrow) : line;
-	if (path == end || *path != '/')
+	if (*path != '/')
 		return 0;
-	len = (size_t)(end - path);
-	end = memmem(path, len, " (", 2);
-	r = take(path, end ? (size_t)(end - path) : len, ret);
+	end = strstr(path, " (");
+	r = take(path, end ? (size_t)(end - path) : strlen(path), ret);
 	return r < 0 ? r : 1;
 }
 
@@ -70,33 +67,40 @@ static int stage_file(const char *path, const char *stage, struct err *err)
 	return r < 0 ? r : copy_file(path, file, 0755, err);
 }
 
-static int stage_line(const char *program, const char *line, size_t len, const char *stage, struct err *err)
-{
-	char path[PATH_MAX];
-	int r = closure_parse_line(line, len, path);
+struct staging {
+	const char *program, *stage;
+	struct err *err;
+	int result; /* of the first line that failed */
+};
 
+static void stage_line(const char *line, void *arg)
+{
+	struct staging *s = arg;
+	char path[PATH_MAX];
+	int r;
+
+	if (s->result < 0)
+		return;
+	r = closure_parse_line(line, path);
 	if (r == -ENOENT)
-		return err_set(err, ENOENT, "%s needs %s, which is not installed here", program, path);
-	if (r < 0)
-		return err_set(err, -r, "%s: the loader printed a line that is too long", program);
-	return r ? stage_file(path, stage, err) : 0;
+		r = err_set(s->err, ENOENT, "%s needs %s, which is not installed here", s->program, path);
+	else if (r < 0)
+		r = err_set(s->err, -r, "%s: the loader printed a line that is too long", s->program);
+	else if (r > 0)
+		r = stage_file(path, s->stage, s->err);
+	s->result = r;
 }
 
+/* A loader that gives up says why on the same stream, so its failure counts before its lines do. */
 int closure_stage(const char *program, const char *stage, struct err *err)
 {
 	const char *const list[] = {LOADER, "--glibc-hwcaps-mask", BASELINE, "--list", program, NULL};
-	_cleanup_free_ char *text = NULL;
-	int r = proc_capture(list, LIST_LIMIT, &text, err);
+	struct err failure = {0};
+	struct staging s = {.program = program, .stage = stage, .err = &failure};
+	const struct proc_opts opts = {.line = stage_line, .arg = &s};
+	int r = proc_run(list, &opts, err);
 
 	if (r < 0)
-		return err_prefix(err, "%s", program);
-	for (const char *line = text; *line;) {
-		size_t len = strcspn(line, "\n");
-
-		r = stage_line(program, line, len, stage, err);
-		if (r < 0)
-			return r;
-		line += len + (line[len] == '\n');
-	}
-	return 0;
+		return r;
+	return s.result < 0 ? err_set(err, -s.result, "%s", failure.text) : 0;
 }

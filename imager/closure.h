@@ -2,15 +2,14 @@
 #ifndef IMAGER_CLOSURE_H
 #define IMAGER_CLOSURE_H
 
-#include <stddef.h>
-
 #include "imager/base/err.h"
 
 /*
- * One line of what `ld.so --list` prints. 1: *ret (PATH_MAX bytes) is the library's path; 0: nothing to copy
- * (the vDSO, an empty line); -ENOENT: the library is not installed here, *ret is its name.
+ * One line, without its end, of what `ld.so --list` prints. 1: *ret (PATH_MAX bytes) is the library's path;
+ * 0: nothing to copy (the vDSO, an empty line); -ENOENT: the library is not installed here, *ret is its name;
+ * -ENAMETOOLONG.
  */
-int closure_parse_line(const char *line, size_t len, char *ret);
+int closure_parse_line(const char *line, char *ret);
 
 /*
  * Copies the loader and every shared library that the dynamically linked `program` loads at its start to the
