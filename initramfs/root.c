@@ -126,6 +126,8 @@ int root_mount(const struct root_plan *plan, struct err *err)
 	/* The overlay holds both by itself. Out of sight they hinder no shutdown. */
 	mount_drop(parts.above);
 	mount_drop(parts.lower);
+	(void)rmdir(parts.above);
+	(void)rmdir(parts.lower);
 	return r;
 }
 

@@ -1,0 +1,127 @@
+/* The parent of a fetch, with shell scripts in the child's place: crash, stall, failure, orphans. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/log.h"
+#include "initramfs/fetch.h"
+#include "tests/unit/tempdir.h"
+
+struct seen {
+	unsigned calls;
+	struct fetch_progress last;
+};
+
+static void on_progress(const struct fetch_progress *p, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->calls++;
+	seen->last = *p;
+}
+
+/* The script counts its starts in the file "starts" and has their number in $n. */
+static int run_script(const char *dir, const char *body, struct seen *seen, struct err *err)
+{
+	_cleanup_free_ char *program = path_join(dir, "child"), *script = NULL;
+	const struct role role = {.torrent = "t", .file = "f", .name = "n", .size = 8, .listen = "l"};
+
+	assert_true(asprintf(&script, "#!/bin/sh\ncd %s\necho x >>starts\nn=$(wc -l <starts)\n%s\n", dir,
+			    body) > 0);
+	assert_int_equal(
+		write_file(program,
+			&(struct file_content){.data = script, .len = strlen(script), .mode = 0755}, err),
+		0);
+	return fetch_run(&(struct fetch){.program = program,
+				 .role = &role,
+				 .stall_ms = 1000,
+				 .starts = 3,
+				 .progress = on_progress,
+				 .arg = seen},
+		err);
+}
+
+static void test_outcomes(void **state)
+{
+	static const struct {
+		const char *body;
+		int code;
+		const char *says;
+		unsigned starts;
+	} rows[] = {
+		{"echo progress 8 8 5 9 1 2 77; echo done", 0, "", 1},
+		{"echo progress 8 8 5 9 1 2 77; echo done; exit 3", -EIO, "the fetcher exited with status 3",
+			3},
+		{"kill -SEGV $$", -EIO, "the fetcher killed by signal 11", 3},
+		{"kill -SYS $$", -EIO, "it tried what it may not", 3},
+		{"echo failed no room; exit 1", -EIO, "no room", 3},
+		{"echo 'progress 1 8 0 0 0 4 0'; exec sleep 60", -ETIMEDOUT,
+			"no piece of the image came for 1 s, 4 peers known", 3},
+		{"[ $n = 3 ] || kill -KILL $$; echo done", 0, "", 3},
+		{"exit 0", -EIO, "the fetcher exited with status 0", 3},
+		{"head -c 9000 /dev/zero | tr '\\0' x; echo; echo done", 0, "", 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *starts = path_join(*state, "starts");
+		struct err err = {0};
+		struct seen seen = {0};
+		struct stat st;
+		int r = run_script(*state, rows[i].body, &seen, &err);
+
+		assert_int_equal(stat(starts, &st), 0);
+		if (r != rows[i].code || (r < 0 && !strstr(err.text, rows[i].says)) ||
+			st.st_size / 2 != rows[i].starts)
+			fail_msg("row %zu: %d '%s' after %d starts", i, r, err.text, (int)st.st_size / 2);
+		assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nothing is left to bury */
+		(void)unlink(starts);
+	}
+}
+
+static void test_progress(void **state)
+{
+	struct err err = {0};
+	struct seen seen = {0};
+
+	assert_int_equal(run_script(*state,
+				 "echo progress 1 8 0 0 0 1 0; echo warning: noise; echo progress 8 8 5 9 1 "
+				 "2 77; echo done",
+				 &seen, &err),
+		0);
+	assert_int_equal(seen.calls, 2);
+	assert_int_equal(seen.last.from_seeder, 5);
+	assert_int_equal(seen.last.downloaded, 9);
+	assert_int_equal(seen.last.rss, 77);
+}
+
+/* PID 1 is the parent of every orphan: those that end during a fetch are buried and not taken for the
+ * fetcher. */
+static void test_orphans(void **state)
+{
+	struct err err = {0};
+	struct seen seen = {0};
+	pid_t orphan = fork();
+
+	if (orphan == 0)
+		_exit(7);
+	assert_int_equal(run_script(*state, "sleep 0.2; echo done", &seen, &err), 0);
+	assert_int_equal(waitpid(orphan, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		unit_test_in_dir(test_outcomes),
+		unit_test_in_dir(test_progress),
+		unit_test_in_dir(test_orphans),
+	};
+
+	log_open("", STDERR_FILENO, LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
