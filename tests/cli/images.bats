@@ -84,6 +84,7 @@ setup() {
 	run -1 --separate-stderr swarmboot images
 	[[ ${lines[1]} == slurm:1* ]]
 	[ ${#lines[@]} = 2 ]
+	# shellcheck disable=SC2154 # bats sets it
 	[[ $stderr == *slurm:2* ]]
 	run -0 swarmboot show slurm:1
 	[ "$(publish slurm three)" = slurm:3 ]

@@ -58,72 +58,72 @@ static char *edited(const char *from, const char *to)
 	return text;
 }
 
+static const struct {
+	const char *from, *to, *sentence;
+} refused[] = {
+	/* no JSON object, or more than one */
+	{golden, "", "not JSON"},
+	{golden, "[]", "not a JSON object"},
+	{golden, "null", "not JSON"},
+	{"}}\n", "}", "not JSON"},
+	{"}}\n", "}}\n{}", "not JSON"},
+	{"}}\n", "}}\nx", "not JSON"},
+	{"\"sequence\":7", "\"sequence\":7,\"sequence\":8", "not JSON"},
+	/* format */
+	{"\"format\":1,", "", "format"},
+	{"\"format\":1", "\"format\":2", "format"},
+	{"\"format\":1", "\"format\":\"1\"", "format"},
+	/* what this version must not pass over */
+	{"\"format\":1", "\"format\":1,\"critical\":{\"verity\":1}", "critical.verity: unknown"},
+	{"\"format\":1", "\"format\":1,\"critical\":[]", "critical: not an object"},
+	{"\"format\":1", "\"format\":1,\"critical\":null", "critical: not an object"},
+	/* missing, other type */
+	{"\"arch\":\"amd64\",", "", "arch: missing"},
+	{"\"count\":250", "\"counts\":250", "packages.count: missing"},
+	{"\"root\":{", "\"toor\":{", "root.digest: missing"},
+	{"\"arch\":\"amd64\"", "\"arch\":64", "arch: not a string"},
+	{"\"sequence\":7", "\"sequence\":\"7\"", "sequence: not a whole number"},
+	{"\"sequence\":7", "\"sequence\":7.0", "sequence: not a whole number"},
+	{"\"sequence\":7", "\"sequence\":null", "sequence: not a whole number"},
+	{"\"sequence\":7", "\"sequence\":true", "sequence: not a whole number"},
+	{"\"initramfs\":{", "\"initramfs\":[],\"x\":{", "initramfs: not an object"},
+	{"\"digest\":\"" ROOT_DIGEST "\"", "\"digest\":1", "root.digest: not a digest"},
+	/* values */
+	{"\"sequence\":7", "\"sequence\":0", "sequence: out of range"},
+	{"\"sequence\":7", "\"sequence\":-1", "sequence: out of range"},
+	{"slurm-compute", "Slurm", "profile: not allowed"},
+	{"slurm-compute", "../x", "profile: not allowed"},
+	{"slurm-compute", "", "profile: not allowed"},
+	{"slurm-compute", "a\\u0000b", "not JSON"},
+	{"slurm-compute", "0123456789012345678901234567890123456789012345678901234567890123",
+		"profile: too long"},
+	{"2024.1", "a\\nb", "version: not allowed"},
+	{"2024.1", "\xff", "not JSON"},
+	{"\"amd64\"", "\"amd 64\"", "arch: not allowed"},
+	{"\"6.1.0-18-amd64\"", "\"../6.1\"", "kernel.release: not allowed"},
+	{"\"6.1.0-18-amd64\"", "\"6/1\"", "kernel.release: not allowed"},
+	{"\"6.1.0-18-amd64\"", "\"\"", "kernel.release: not allowed"},
+	{"quiet", "quiet\\nchain http://x", "kernel.cmdline: not allowed"},
+	{"quiet", "\\u00e4", "kernel.cmdline: not allowed"},
+	{"quiet", "\\u007f", "kernel.cmdline: not allowed"},
+	{"sha256:4813", "sha256:481", "root.digest: not a digest"},
+	{"sha256:4813", "sha256:G813", "root.digest: not a digest"},
+	{"sha256:4813", "sha512:4813", "root.digest: not a digest"},
+};
+
 static void test_refused(void **state)
 {
-	static const struct {
-		const char *from, *to, *sentence;
-	} rows[] = {
-		/* no JSON object, or more than one */
-		{golden, "", "not JSON"},
-		{golden, "[]", "not a JSON object"},
-		{golden, "null", "not JSON"},
-		{"}}\n", "}", "not JSON"},
-		{"}}\n", "}}\n{}", "not JSON"},
-		{"}}\n", "}}\nx", "not JSON"},
-		{"\"sequence\":7", "\"sequence\":7,\"sequence\":8", "not JSON"},
-		/* format */
-		{"\"format\":1,", "", "format"},
-		{"\"format\":1", "\"format\":2", "format"},
-		{"\"format\":1", "\"format\":\"1\"", "format"},
-		/* what this version must not pass over */
-		{"\"format\":1", "\"format\":1,\"critical\":{\"verity\":1}", "critical.verity: unknown"},
-		{"\"format\":1", "\"format\":1,\"critical\":[]", "critical: not an object"},
-		{"\"format\":1", "\"format\":1,\"critical\":null", "critical: not an object"},
-		/* missing, other type */
-		{"\"arch\":\"amd64\",", "", "arch: missing"},
-		{"\"count\":250", "\"counts\":250", "packages.count: missing"},
-		{"\"root\":{", "\"toor\":{", "root.digest: missing"},
-		{"\"arch\":\"amd64\"", "\"arch\":64", "arch: not a string"},
-		{"\"sequence\":7", "\"sequence\":\"7\"", "sequence: not a whole number"},
-		{"\"sequence\":7", "\"sequence\":7.0", "sequence: not a whole number"},
-		{"\"sequence\":7", "\"sequence\":null", "sequence: not a whole number"},
-		{"\"sequence\":7", "\"sequence\":true", "sequence: not a whole number"},
-		{"\"initramfs\":{", "\"initramfs\":[],\"x\":{", "initramfs: not an object"},
-		{"\"digest\":\"" ROOT_DIGEST "\"", "\"digest\":1", "root.digest: not a digest"},
-		/* values */
-		{"\"sequence\":7", "\"sequence\":0", "sequence: out of range"},
-		{"\"sequence\":7", "\"sequence\":-1", "sequence: out of range"},
-		{"slurm-compute", "Slurm", "profile: not allowed"},
-		{"slurm-compute", "../x", "profile: not allowed"},
-		{"slurm-compute", "", "profile: not allowed"},
-		{"slurm-compute", "a\\u0000b", "not JSON"},
-		{"slurm-compute", "0123456789012345678901234567890123456789012345678901234567890123",
-			"profile: too long"},
-		{"2024.1", "a\\nb", "version: not allowed"},
-		{"2024.1", "\xff", "not JSON"},
-		{"\"amd64\"", "\"amd 64\"", "arch: not allowed"},
-		{"\"6.1.0-18-amd64\"", "\"../6.1\"", "kernel.release: not allowed"},
-		{"\"6.1.0-18-amd64\"", "\"6/1\"", "kernel.release: not allowed"},
-		{"\"6.1.0-18-amd64\"", "\"\"", "kernel.release: not allowed"},
-		{"quiet", "quiet\\nchain http://x", "kernel.cmdline: not allowed"},
-		{"quiet", "\\u00e4", "kernel.cmdline: not allowed"},
-		{"quiet", "\\u007f", "kernel.cmdline: not allowed"},
-		{"sha256:4813", "sha256:481", "root.digest: not a digest"},
-		{"sha256:4813", "sha256:G813", "root.digest: not a digest"},
-		{"sha256:4813", "sha512:4813", "root.digest: not a digest"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_free_ char *text = edited(rows[i].from, rows[i].to);
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		_cleanup_free_ char *text = edited(refused[i].from, refused[i].to);
 		struct release r, before;
 		struct err err = {0};
 
 		memset(&r, 0x5a, sizeof(r));
 		before = r;
 		assert_int_equal(release_parse(text, strlen(text), &r, &err), -EBADMSG);
-		if (!strstr(err.text, rows[i].sentence))
-			fail_msg("'%s' is not in '%s'", rows[i].sentence, err.text);
+		if (!strstr(err.text, refused[i].sentence))
+			fail_msg("'%s' is not in '%s'", refused[i].sentence, err.text);
 		assert_int_equal(strncmp(err.text, "release manifest: ", 18), 0);
 		assert_memory_equal(&r, &before, sizeof(r));
 	}
