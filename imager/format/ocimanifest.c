@@ -14,7 +14,7 @@ static const struct layer {
 	{"kernel", "application/vnd.swarmboot.kernel.v1", offsetof(struct release, kernel)},
 	{"initramfs", "application/vnd.swarmboot.initramfs.v1", offsetof(struct release, initramfs)},
 	{"root.squashfs", "application/vnd.swarmboot.root.v1", offsetof(struct release, root)},
-	{"packages", "application/vnd.swarmboot.packages.v1", offsetof(struct release, packages)},
+	{"packages.json", "application/vnd.swarmboot.packages.v1", offsetof(struct release, packages)},
 };
 
 static int add_layer(json_t *list, const char *type, const char *title, const struct release_part *part)

@@ -157,6 +157,23 @@ setup() {
 	run ! minisign -V -p a.pub -m release.json
 }
 
+# The recipe of docs/release.md, "By hand", as it stands there.
+@test "a release is checked by hand, without swarmboot" {
+	publish slurm-compute one
+	new_key release
+	swarmboot sign slurm-compute --key release.key
+	sed -n '/^## By hand/,$p' "$BATS_TEST_DIRNAME/../../docs/release.md" |
+		sed -n '/^```sh/,/^```$/p' | sed '/^```/d' >recipe
+	sed -i "s|/tmp/|$PWD/|g; s|/var/lib/swarmboot/store|$SWARMBOOT_STORE|; s|:7|:1|g
+		s|-p release.pub|-p $PWD/release.pub|" recipe
+	run -0 bash -eu -o pipefail recipe
+	[[ $output == *"Trusted comment: swarmboot release slurm-compute:1"* ]]
+	[ "$(grep -c ': OK$' <<<"$output")" = 4 ]
+	flip "$(blob .release.root.digest slurm-compute)"
+	run -1 bash -eu -o pipefail recipe
+	[[ $output == *FAILED* ]]
+}
+
 @test "minisign signs with a key of swarmboot's, and swarmboot with one of minisign's" {
 	publish slurm one
 	echo data >file
