@@ -121,7 +121,9 @@ static int add_common(const struct cluster *c, const struct dnsmasq_options *opt
 
 static int add_matches(struct buf *ret)
 {
-	int r = buf_puts(ret, "dhcp-match=set:ipxe,175\ndhcp-userclass=set:ipxe,iPXE\n");
+	/* iPXE's no-pxedhcp (175.176): no 3 s wait for a proxy's offer, ours is the whole answer. */
+	int r = buf_puts(ret, "dhcp-match=set:ipxe,175\ndhcp-userclass=set:ipxe,iPXE\n"
+			      "dhcp-option=tag:ipxe,encap:175,176,1b\n");
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(loaders); i++)
 		r = buf_printf(
