@@ -38,14 +38,15 @@ static int wait_script(
 		script, err);
 }
 
-/* The file's address, else the one DHCP gave this request; from elsewhere the node is to ask DHCP itself. */
+/* The file's address, else the one DHCP gave this request; from elsewhere, the head itself included, the
+ * node is to ask DHCP. */
 static void take_address(
 	struct bootargs *args, const struct boot_request *request, const struct cluster_node *node)
 {
 	struct in_addr address = node->has_address ? node->address : request->from;
 	const struct cluster_network *n = cluster_network_of(request->cluster, address);
 
-	if (!n)
+	if (!n || address.s_addr == n->address.s_addr)
 		return;
 	args->has_address = 1;
 	args->address = address;

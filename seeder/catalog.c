@@ -186,7 +186,9 @@ static int prove(struct scan *s, const struct store_release *rel, struct offer *
 	o->signature = proof.signature;
 	proof = (struct store_signed){0};
 	r = prove_blobs(s, o, err);
-	return r == 0 ? make_torrent(s, o, err) : r;
+	if (r == 0)
+		r = make_torrent(s, o, err);
+	return r < 0 ? err_prefix(err, "%s", rel->name) : 0;
 }
 
 static int add_offer(
@@ -208,7 +210,7 @@ static int add_offer(
 		return err_oom(err, rel->name);
 	r = prove(s, rel, o, err);
 	if (r < 0)
-		return err_prefix(err, "%s", rel->name);
+		return r;
 	*ret = o;
 	c->offers[c->offer_count++] = TAKE(o);
 	return 0;

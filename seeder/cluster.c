@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "imager/base/buf.h"
 #include "imager/base/io.h"
 
 void cluster_free(struct cluster *c)
@@ -89,22 +88,34 @@ const struct cluster_network *cluster_network_of(const struct cluster *c, struct
 	return NULL;
 }
 
+static int add_key_file(const char *path, struct minisign_keyring *ring, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct minisign_keyring more;
+	int r = read_file(path, MINISIGN_KEYRING_MAX * MINISIGN_FILE_LIMIT, &text, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = minisign_parse_keyring(text, &more, err);
+	if (r < 0)
+		return err_prefix(err, "%s", path);
+	if (more.count > MINISIGN_KEYRING_MAX - ring->count)
+		return err_set(err, E2BIG, "%s: more than %d keys", path, MINISIGN_KEYRING_MAX);
+	memcpy(ring->keys + ring->count, more.keys, more.count * sizeof(*more.keys));
+	ring->count += more.count;
+	return 0;
+}
+
 int cluster_keyring(const struct cluster *c, struct minisign_keyring *ret, struct err *err)
 {
-	_cleanup_buf_ struct buf text = {0};
-	int r;
+	struct minisign_keyring ring = {0};
 
 	for (size_t i = 0; i < c->trust.count; i++) {
-		_cleanup_free_ char *key = NULL;
-		struct minisign_keyring one;
+		int r = add_key_file(c->trust.items[i], &ring, err);
 
-		r = read_file(c->trust.items[i], MINISIGN_FILE_LIMIT, &key, NULL, err);
-		if (r == 0)
-			r = minisign_parse_keyring(key, &one, err);
 		if (r < 0)
-			return err_prefix(err, "trust: %s", c->trust.items[i]), r;
-		if (buf_printf(&text, "%s\n", key) < 0)
-			return err_oom(err, "the keyring");
+			return err_prefix(err, "trust");
 	}
-	return minisign_parse_keyring(text.data ? text.data : "", ret, err);
+	*ret = ring;
+	return 0;
 }

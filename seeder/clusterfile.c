@@ -193,14 +193,14 @@ static int take_port(struct yaml_node *at, const char *key, uint64_t port, uint1
 	return 0;
 }
 
-/* A path of the file: from the root, or from the file's own folder. */
+/* A path of the file: from the root, or from the folder the file is in. Absolute, as dnsmasq leaves ours. */
 static char *resolve(const char *file, const char *path)
 {
-	_cleanup_free_ char *copy = strdup(file);
+	_cleanup_free_ char *real = realpath(file, NULL);
 
-	if (!copy || *path == '/')
-		return copy ? strdup(path) : NULL;
-	return path_join(dirname(copy), path);
+	if (*path == '/' || !real)
+		return real ? strdup(path) : NULL;
+	return path_join(dirname(real), path);
 }
 
 static int take_paths(struct cluster_reader *reader, struct err *err)

@@ -142,7 +142,7 @@ static void tell_channel(const struct catalog *old, const struct catalog_channel
 
 	if (!now->offer) {
 		if (!before || before->offer || strcmp(before->reason, now->reason) != 0)
-			log_warn("%s: nothing to offer: %s", now->ref, now->reason);
+			log_warn("nothing to offer: %s", now->reason);
 		return;
 	}
 	if (before && before->offer && digest_equal(&before->offer->digest, &now->offer->digest))

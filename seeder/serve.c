@@ -4,6 +4,7 @@
  */
 #include "seeder/head.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -78,12 +79,26 @@ static void stop_tracker(struct head *h)
 	tracker_free(h->tracker);
 }
 
+/* On the boot networks only. */
+static int swarm_addresses(const struct cluster *c, struct buf *ret)
+{
+	char address[INET_ADDRSTRLEN] = "";
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->network_count; i++) {
+		(void)inet_ntop(AF_INET, &c->networks[i].address, address, sizeof(address));
+		r = buf_printf(ret, "%s%s:%u", i ? "," : "", address, c->swarm_port);
+	}
+	return r;
+}
+
 static int start_swarm(struct head *h, struct err *err)
 {
-	char listen[32];
+	_cleanup_buf_ struct buf listen = {0};
 
-	(void)snprintf(listen, sizeof(listen), "0.0.0.0:%u", h->cluster->swarm_port);
-	h->swarm = swarm_new(&(struct swarm_options){.role = SWARM_SEEDER, .listen = listen}, err);
+	if (swarm_addresses(h->cluster, &listen) < 0)
+		return err_oom(err, "the swarm");
+	h->swarm = swarm_new(&(struct swarm_options){.role = SWARM_SEEDER, .listen = listen.data}, err);
 	if (!h->swarm)
 		return -EIO;
 	if (loop_add_fd(h->loop, swarm_fd(h->swarm), offers_events, h) < 0)

@@ -15,7 +15,7 @@
 
 #define DEFAULT_SERVER "http://127.0.0.1:8080"
 #define ANSWER_LIMIT   (64U << 20)
-#define TIMEOUT_S      10
+#define TIMEOUT_S      5
 #define BAR_WIDTH      10
 #define WATCH_S        1
 #define CLEAR_SCREEN   "\033[H\033[J"
