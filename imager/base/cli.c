@@ -80,17 +80,21 @@ static int take_option(struct parse *p, const struct cli_option *o, const char *
 	return store(p, o, value, err);
 }
 
+static int take_argument(struct parse *p, char *word, struct err *err)
+{
+	if (p->count == p->command->max_args)
+		return err_set(err, EINVAL, "unexpected argument '%s'", word);
+	p->args[p->count++] = word;
+	return 0;
+}
+
 static int take_word(struct parse *p, char *word, struct err *err)
 {
 	const struct cli_option *o;
 	const char *equals = strchr(word, '=');
 
-	if (word[0] != '-' || !word[1]) {
-		if (p->count == p->command->max_args)
-			return err_set(err, EINVAL, "unexpected argument '%s'", word);
-		p->args[p->count++] = word;
-		return 0;
-	}
+	if (word[0] != '-' || !word[1])
+		return take_argument(p, word, err);
 	if (word[1] == '-')
 		o = find_option(
 			p->command, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
@@ -113,11 +117,7 @@ static int parse_words(struct parse *p, struct err *err)
 			only_args = 1;
 			continue;
 		}
-		if (only_args && p->count < p->command->max_args) {
-			p->args[p->count++] = word;
-			continue;
-		}
-		r = take_word(p, word, err);
+		r = only_args ? take_argument(p, word, err) : take_word(p, word, err);
 		if (r < 0)
 			return r;
 	}

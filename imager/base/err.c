@@ -33,7 +33,7 @@ int err_oom(struct err *err, const char *what)
 
 int err_prefix(struct err *err, const char *fmt, ...)
 {
-	char before[ERR_TEXT_MAX / 2], text[ERR_TEXT_MAX];
+	char before[ERR_TEXT_MAX / 2], text[ERR_TEXT_MAX + ERR_TEXT_MAX / 2 + 2];
 	va_list ap;
 
 	if (!err)
@@ -41,7 +41,8 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(before, sizeof(before), fmt, ap);
 	va_end(ap);
-	memcpy(text, err->text, sizeof(text));
-	(void)snprintf(err->text, sizeof(err->text), "%s: %.*s", before, ERR_TEXT_MAX / 2 - 3, text);
+	(void)snprintf(text, sizeof(text), "%s: %s", before, err->text);
+	text[ERR_TEXT_MAX - 1] = '\0';
+	memcpy(err->text, text, ERR_TEXT_MAX);
 	return -(err->code > 0 ? err->code : EIO);
 }

@@ -151,6 +151,7 @@ int write_file_atomic(const char *path, const struct file_content *content, stru
 
 	if (!parent || asprintf(&temp, "%s.tmp.%d", path, getpid()) < 0)
 		return err_oom(err, path);
+	(void)unlink(temp); /* of an earlier process of this number that was killed */
 	r = write_synced(temp, content, err);
 	if (r >= 0 && rename(temp, path) < 0)
 		r = err_path(err, errno, path);
@@ -178,9 +179,8 @@ static int copy_fd(int in, int out)
 	do {
 		n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
 	} while (n > 0);
-	if (n == 0)
-		return 0;
-	/* Across file systems or on old kernels; the offsets tell how far it came. */
+	/* Across file systems, on old kernels, and for procfs, of which copy_file_range says that it is
+	 * empty; the offsets tell how far it came. */
 	while ((n = read_full(in, block, sizeof(block))) > 0) {
 		int r = write_full(out, block, (size_t)n);
 
@@ -209,6 +209,7 @@ int copy_file(const char *from, const char *to, mode_t mode, struct err *err)
 int mkdir_p(const char *path, struct err *err)
 {
 	_cleanup_free_ char *part = strdup(path);
+	struct stat st;
 
 	if (!part)
 		return err_oom(err, path);
@@ -224,42 +225,50 @@ int mkdir_p(const char *path, struct err *err)
 		if (end == '\0')
 			break;
 	}
-	return 0;
+	if (stat(path, &st) < 0)
+		return err_path(err, errno, path);
+	return S_ISDIR(st.st_mode) ? 0 : err_path(err, ENOTDIR, path);
 }
 
-static int remove_at(int dirfd, const char *name, dev_t dev);
+static int remove_at(int dirfd, const char *name);
 
-static int remove_children(int dirfd, const char *name, dev_t dev)
+static int remove_children(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (!dir)
-		return -errno;
+	if (!dir) {
+		int r = -errno;
+
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
 	for (struct dirent *e; (e = readdir(dir));) {
 		int r;
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		r = remove_at(fd, e->d_name, dev);
+		r = remove_at(fd, e->d_name);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int remove_at(int dirfd, const char *name, dev_t dev)
+/* A bind mount has the device number of what is around it, so the kernel is asked (statx(2), Linux 5.8). */
+static int remove_at(int dirfd, const char *name)
 {
-	struct stat st;
+	struct statx st;
 	int r;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISDIR(st.st_mode))
-		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
-	if (st.st_dev != dev)
+	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return -EXDEV;
-	r = remove_children(dirfd, name, dev);
+	if (!S_ISDIR(st.stx_mode))
+		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+	r = remove_children(dirfd, name);
 	if (r < 0)
 		return r;
 	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
@@ -267,14 +276,10 @@ static int remove_at(int dirfd, const char *name, dev_t dev)
 
 int remove_tree(const char *path, struct err *err)
 {
-	struct stat st;
-	int r;
+	int r = remove_at(AT_FDCWD, path);
 
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : err_path(err, errno, path);
-	r = remove_at(AT_FDCWD, path, st.st_dev);
 	if (r == -EXDEV)
-		return err_set(err, EXDEV, "%s: something is mounted below it", path);
+		return err_set(err, EXDEV, "%s: something is mounted on it or below it", path);
 	if (r < 0)
 		return err_path(err, -r, path);
 	return 0;

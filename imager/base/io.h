@@ -46,7 +46,8 @@ int sync_dir(const char *path, struct err *err);
 /* mkdir -p with mode 0755 (subject to umask); an existing folder is fine. */
 int mkdir_p(const char *path, struct err *err);
 
-/* rm -rf that does not cross mount points or follow symlinks; a missing path is fine. */
+/* rm -rf that does not follow symlinks; a missing path is fine. -EXDEV when it meets a mount point, bind
+ * mounts too; what it met before is gone then. */
 int remove_tree(const char *path, struct err *err);
 
 /* Joins with one slash; NULL when out of memory. free(). b == "" gives a. */

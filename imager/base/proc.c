@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +36,8 @@ static void fail_child(int report)
 	_exit(127);
 }
 
-static void exec_child(const char *const argv[], const struct proc_opts *opts, const int fds[4])
+/* fds: stdin, stdout, stderr, report. Those below 3 (a parent that runs without them) move out of the way. */
+static void exec_child(const char *const argv[], const struct proc_opts *opts, int fds[4])
 {
 	sigset_t none;
 
@@ -42,6 +45,9 @@ static void exec_child(const char *const argv[], const struct proc_opts *opts, c
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	for (int i = 0; i < 4; i++)
+		if (fds[i] >= 0 && fds[i] < 3)
+			fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 	for (int i = 0; i < 3; i++)
 		if (fds[i] >= 0 && dup2(fds[i], i) < 0)
 			fail_child(fds[3]);
@@ -66,7 +72,7 @@ static pid_t start(const char *const argv[], const struct proc_opts *opts, const
 		return err_set(err, errno, "cannot start %s: %s", argv[0], strerror(errno));
 	pid = fork();
 	if (pid == 0)
-		exec_child(argv, opts, (const int[4]){fds[0], fds[1], fds[2], report[1]});
+		exec_child(argv, opts, (int[4]){fds[0], fds[1], fds[2], report[1]});
 	(void)close(report[1]);
 	if (pid < 0)
 		code = errno;
@@ -119,24 +125,48 @@ static int take_output(struct output *out, const char *data, size_t len)
 	return 0;
 }
 
-static int drain(int fd, struct output *out)
+/* What is in the pipe; 1 at its end, 0 when there is no more for now. */
+static int read_some(int fd, struct output *out)
 {
 	char block[8192];
-	int r = 0;
 
 	for (;;) {
 		ssize_t n = read(fd, block, sizeof(block));
+		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0)
+			return errno == EAGAIN ? 0 : 1;
+		if (n == 0)
+			return 1;
+		r = take_output(out, block, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Until the child has ended: what it started may keep the pipe open for longer (a daemon of a package). */
+static int drain(int fd, pid_t pid, struct output *out)
+{
+	_cleanup_close_ int child = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd polls[] = {{.fd = fd, .events = POLLIN}, {.fd = child, .events = POLLIN}};
+	int r = 0;
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	while (r == 0) {
+		int ended = child >= 0 && polls[1].revents;
+
+		r = read_some(fd, out);
+		if (ended)
 			break;
-		if (r == 0)
-			r = take_output(out, block, (size_t)n);
+		if (r == 0 && poll(polls, 2, -1) < 0 && errno != EINTR)
+			r = -errno;
 	}
 	if (out->len)
 		end_line(out);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int finish(const char *const argv[], pid_t pid, const char *last, struct err *err)
@@ -178,10 +208,13 @@ static int run(const char *const argv[], struct output *out, struct err *err)
 	if (pid < 0)
 		return pid;
 	(void)close(TAKE_FD(write_end));
-	drained = drain(read_end, out);
+	drained = drain(read_end, pid, out);
+	(void)close(TAKE_FD(read_end)); /* who is not read any more is told by SIGPIPE */
 	r = finish(argv, pid, out->last, err);
-	if (r == 0 && drained < 0)
-		r = err_set(err, -drained, "%s printed more than %zu bytes", argv[0], out->limit);
+	if (drained == -EFBIG)
+		return err_set(err, EFBIG, "%s printed more than %zu bytes", argv[0], out->limit);
+	if (drained < 0)
+		return err_set(err, -drained, "%s: reading its output: %s", argv[0], strerror(-drained));
 	return r;
 }
 

@@ -11,11 +11,12 @@
 struct proc_opts {
 	const char *const *env; /* NAME=VALUE added to the environment, NULL-terminated; NULL for none */
 	const char *chroot;     /* change root (and folder) to this; NULL to stay */
-	/* Called in the child before all else of this; negative with errno set: the start fails. May be NULL. */
+	/* Called in the child before all else of this; negative with errno set: the start fails. May be NULL.
+	 */
 	int (*enter)(void *arg);
 	void *enter_arg;
-	const char *input;      /* stdin's bytes; NULL for /dev/null */
-	int log_fd;             /* where stdout and stderr go that are not captured; 0 or less: discarded */
+	const char *input; /* stdin's bytes; NULL for /dev/null */
+	int log_fd;        /* where stdout and stderr go that are not captured; 0 or less: discarded */
 	/* Called for every line of output (stdout and stderr mixed, no newline) as it comes; may be NULL. */
 	void (*line)(const char *text, void *arg);
 	void *arg;

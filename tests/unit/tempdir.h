@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "imager/base/cleanup.h"
 #include "imager/base/io.h"
 
 static inline int unit_dir_setup(void **state)
