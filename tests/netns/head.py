@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""A head just good enough to fetch from: files, a tracker, reports to a file.
+
+The torrent is written here from BEP 3 by hand, so that the agent is tried
+with one that its own library did not make.
+"""
+
+import argparse
+import hashlib
+import http.server
+import os
+import socket
+import struct
+import urllib.parse
+
+PIECE = 256 * 1024
+
+
+def bencode(value):
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    items = b"".join(bencode(k) + bencode(value[k]) for k in sorted(value))
+    return b"d" + items + b"e"
+
+
+def torrent(path, name):
+    hashes = []
+    with open(path, "rb") as image:
+        while piece := image.read(PIECE):
+            hashes.append(hashlib.sha1(piece).digest())
+    info = {
+        b"length": os.path.getsize(path),
+        b"name": name.encode(),
+        b"piece length": PIECE,
+        b"pieces": b"".join(hashes),
+        b"private": 1,
+    }
+    return bencode({b"info": info})
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def announce(self, query):
+        me = (self.client_address[0], int(query["port"][0]))
+        others = [p for p in self.server.fixed | self.server.announced if p != me]
+        if query.get("event") == ["stopped"]:
+            self.server.announced.discard(me)
+        else:
+            self.server.announced.add(me)
+        peers = b"".join(socket.inet_aton(a) + struct.pack("!H", p) for a, p in others)
+        self.answer(200, bencode({b"interval": 2, b"peers": peers}))
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        if url.path == "/announce":
+            return self.announce(urllib.parse.parse_qs(url.query, errors="replace"))
+        path = os.path.join(self.server.root, url.path.lstrip("/"))
+        if not os.path.isfile(path):
+            return self.answer(404)
+        with open(path, "rb") as file:
+            self.answer(200, file.read())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open(os.path.join(self.server.root, "reports"), "ab") as reports:
+            reports.write(body.strip() + b"\n")
+        self.answer(204)
+
+    def log_message(self, *_args):
+        pass
+
+
+def peer(text):
+    address, port = text.rsplit(":", 1)
+    return address, int(port)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--listen", type=peer, required=True)
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--peer", type=peer, action="append", default=[])
+    parser.add_argument("--torrent", nargs=3, metavar=("IMAGE", "NAME", "OUTPUT"))
+    args = parser.parse_args()
+    if args.torrent:
+        image, name, output = args.torrent
+        with open(output, "wb") as file:
+            file.write(torrent(image, name))
+    server = http.server.ThreadingHTTPServer(args.listen, Handler)
+    server.root = args.root
+    server.fixed = set(args.peer)
+    server.announced = set()
+    with open(os.path.join(args.root, "ready"), "w", encoding="ascii"):
+        pass
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
