@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from state import EXIT_ENDED, EXIT_TIMEOUT, LabError
 
 IN_MODIFY = 0x2  # linux/inotify.h
-ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_c])|\r")
+ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_c])|[\r\b]")  # ECMA-48 5.3, 5.4
+BEGUN = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*)?\Z")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -115,9 +116,14 @@ def wait(node, want):
 
 
 def follow(node, out):
+    held = b""  # an escape sequence whose end has not come yet
     for chunk in chunks(node):
-        out.write(clean(chunk))
+        held += chunk
+        begun = BEGUN.search(held)
+        end = begun.start() if begun else len(held)
+        out.write(clean(held[:end]))
         out.flush()
+        held = held[end:]
 
 
 def show(node, out):

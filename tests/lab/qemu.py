@@ -67,8 +67,11 @@ def default_mac(name):
 
 
 def bios(_node, nic):
-    """SeaBIOS shows its screen on the serial line; iPXE is the card's own option ROM."""
-    return [], [f"{nic},bootindex=1"]
+    """SeaBIOS shows its screen on the serial line; iPXE is the card's own option ROM.
+
+    Where nothing could be booted the node starts again after 3 s, as servers do.
+    """
+    return ["-boot", "reboot-timeout=3000"], f"{nic},bootindex=1"
 
 
 def uefi(node, nic):
@@ -80,19 +83,19 @@ def uefi(node, nic):
     flash = ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF_CODE}",
              "-drive", "if=pflash,format=raw,file=vars.fd"]
     rom = ",romfile=" if nic.startswith("virtio") else ""
-    return flash, [f"{nic},bootindex=1{rom}"]
+    return flash, f"{nic},bootindex=1{rom}"
 
 
 FIRMWARE = {"bios": bios, "uefi": uefi}
 
 
 def argv(spec, node, taps):
-    flash, (first,) = FIRMWARE[spec.firmware](node, spec.nic)
+    options, first = FIRMWARE[spec.firmware](node, spec.nic)
     cards = [first] + [f"{spec.nic},romfile="] * (len(taps) - 1)
     words = [QEMU, "-name", spec.name, "-nodefaults", "-no-user-config",
              "-machine", "pc,graphics=off", "-display", "none",
              "-accel", "tcg,thread=multi", "-cpu", spec.cpu, "-smp", str(spec.smp), "-m", str(spec.memory),
-             "-device", "virtio-rng-pci", *flash,
+             "-device", "virtio-rng-pci", *options,
              "-chardev", "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log",
              "-serial", "chardev:console"]
     for i, (card, mac, tap) in enumerate(zip(cards, spec.macs, taps)):
@@ -149,7 +152,8 @@ def spawn(lab, node, words):
         child = subprocess.Popen(["ip", "netns", "exec", lab.netns, *words], cwd=node.dir, pass_fds=(fd,),
                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         process = Process.of(child.pid)
-        node.save({**node.info, "pid": process.pid, "started": process.started, "argv": words})
+        if process:
+            node.save({**node.info, "pid": process.pid, "started": process.started, "argv": words})
     try:
         qmp(node, "query-status")
     except (LabError, OSError):

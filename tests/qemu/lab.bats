@@ -4,10 +4,13 @@
 
 bats_require_minimum_version 1.5.0
 
+load ../netns/lib.sh # for wait_for_line
+
 root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 ipxe=/usr/lib/ipxe
 
 lab() { "$root/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/lab" "$@"; }
+other_lab() { "$root/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/other" "$@"; }
 netns() { lab status --json | sed -n 's/.*"netns": "\(.*\)",/\1/p'; }
 
 # What a lab could leave behind on the machine, other people's processes aside.
@@ -31,6 +34,7 @@ setup() {
 
 teardown() {
 	lab down
+	other_lab down
 }
 
 # Run in the background on the head; `lab down` ends it.
@@ -40,14 +44,9 @@ on_head() {
 	lab exec -- "$@" >"$BATS_TEST_TMPDIR/$log" 2>&1 3>&- &
 }
 
-head_up() {
-	mkdir "$BATS_TEST_TMPDIR/tftp" "$BATS_TEST_TMPDIR/http"
+head_dhcp() {
+	mkdir "$BATS_TEST_TMPDIR/tftp"
 	cp "$ipxe/snponly.efi" "$BATS_TEST_TMPDIR/tftp"
-	cat >"$BATS_TEST_TMPDIR/http/boot.ipxe" <<-'EOF'
-		#!ipxe
-		echo lab-marker ${platform} ${mac}
-		prompt --timeout 60000 waiting
-	EOF
 	cat >"$BATS_TEST_TMPDIR/dnsmasq.conf" <<-EOF
 		port=0
 		user=root
@@ -61,16 +60,29 @@ head_up() {
 		tftp-root=$BATS_TEST_TMPDIR/tftp
 		dhcp-match=set:ipxe,175
 		dhcp-match=set:efi,option:client-arch,7
+		dhcp-option=tag:ipxe,encap:175,176,1b
 		dhcp-boot=tag:efi,tag:!ipxe,snponly.efi
 		dhcp-boot=tag:ipxe,http://10.77.0.1:8080/boot.ipxe
 	EOF
 	on_head dnsmasq.log dnsmasq --keep-in-foreground --log-facility=- "--conf-file=$BATS_TEST_TMPDIR/dnsmasq.conf"
+	wait_for_line "$BATS_TEST_TMPDIR/dnsmasq.log" 'TFTP root is' 30
+}
+
+head_http() {
+	mkdir "$BATS_TEST_TMPDIR/http"
+	cat >"$BATS_TEST_TMPDIR/http/boot.ipxe" <<-'EOF'
+		#!ipxe
+		echo lab-marker ${platform} ${mac}
+		prompt --timeout 60000 waiting
+	EOF
 	on_head http.log python3 -u -m http.server --bind 10.77.0.1 --directory "$BATS_TEST_TMPDIR/http" 8080
+	wait_for_line "$BATS_TEST_TMPDIR/http.log" 'Serving HTTP on' 30
 }
 
 @test "a BIOS and a UEFI node boot by PXE into a script of the head" {
 	lab up
-	head_up
+	head_dhcp
+	head_http
 	lab boot bios1 --firmware bios --mac 52:54:00:77:00:01 --memory 256
 	lab boot uefi1 --firmware uefi --mac 52:54:00:77:00:02 --memory 512
 
@@ -85,13 +97,23 @@ head_up() {
 
 @test "an e1000 card and a second card are there too" {
 	lab up
-	head_up
+	head_dhcp
+	head_http
 	lab boot n1 --nic e1000 --mac 52:54:00:77:00:03 --mac 52:54:00:77:00:04 --memory 256
 	lab console n1 --wait 'lab-marker pcbios 52:54:00:77:00:03' --timeout 90
-	lab qmp n1 query-rx-filter '{"name": "nic1"}' || true
+	lab qmp n1 qom-list '{"path": "/machine/peripheral/nic1"}' >/dev/null
 	[ "$(lab exec -- ip -br link show master sbr0 | wc -l)" -eq 2 ]
 	lab down
 	assert_nothing_left
+}
+
+@test "a BIOS node that finds nothing to boot starts again" {
+	lab up
+	head_dhcp
+	lab boot n1 --memory 128 --mac 52:54:00:77:00:05
+	lab console n1 --wait 'No bootable device' --timeout 120
+	head_http
+	lab console n1 --wait 'lab-marker pcbios 52:54:00:77:00:05' --timeout 120
 }
 
 @test "kill ends one node and its tap, the other runs on" {
@@ -178,10 +200,10 @@ head_up() {
 
 @test "two labs stand side by side" {
 	lab up
-	"$root/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/other" up
+	other_lab up
 	lab boot n1 --memory 128
-	"$root/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/other" boot n1 --memory 128
-	"$root/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/other" down
+	other_lab boot n1 --memory 128
+	other_lab down
 	run -0 lab status
 	[[ $output == *"n1 "*" running "* ]]
 }
