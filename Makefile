@@ -22,12 +22,13 @@ CXX := g++
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wpointer-arith -Wwrite-strings -Wundef
 CWARN := $(WARN) -Wmissing-prototypes -Wstrict-prototypes
 OPT_debug := -O1 -g
-OPT_release := -O2 -g -D_FORTIFY_SOURCE=2
+OPT_release := -O2 -D_FORTIFY_SOURCE=2
 OPT_san := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSWARMBOOT_VERSION='"$(VERSION)"' $(include_flags)
 CFLAGS := -std=gnu17 $(OPT_$(VARIANT)) $(CWARN) -fstack-protector-strong
 CXXFLAGS := -std=gnu++17 $(OPT_$(VARIANT)) $(WARN) $(shell pkg-config --cflags libtorrent-rasterbar 2>/dev/null)
-LDFLAGS := $(OPT_$(VARIANT)) -Wl,--as-needed
+LDFLAGS_release := -s
+LDFLAGS := $(OPT_$(VARIANT)) $(LDFLAGS_$(VARIANT)) -Wl,--as-needed
 
 # ---- components: one archive each, sources one file a line ----
 
@@ -114,6 +115,7 @@ SRC_seeder := \
 	seeder/ipxe.c \
 	seeder/offers.c \
 	seeder/policy.c \
+	seeder/policytree.c \
 	seeder/scanner.c \
 	seeder/serve.c \
 	seeder/status.c \
