@@ -1,6 +1,6 @@
 /*
- * Owns the tree of every torrent: who is there, who feeds whom, who is handed to whom. Knows no sockets, no
- * clock, no cluster file and no bencoding.
+ * Owns the decisions: who feeds whom and who is handed to whom. The peers are kept by policytree.c. Knows no
+ * sockets, no clock, no cluster file and no bencoding.
  */
 #include "seeder/policy.h"
 
@@ -8,38 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seeder/policytree.h"
+
 #define INTERVAL_MS (POLICY_INTERVAL_S * 1000)
 /* Without progress for so long: stalled. An upstream silent for so long is not trusted to be there. */
 #define STALL_MS (INTERVAL_MS * 6 / 5)
 /* So long it waits for an upstream that is stalled itself and may be helped first. */
 #define PATIENCE_MS (INTERVAL_MS * 5)
-/* Expiry, in announces missed. */
-#define EXPIRE_MS(interval_s) ((interval_s)*2500U)
-#define SWEEP_MS              1000
-
-struct peer {
-	struct policy_peer at;
-	int rack;
-	int seeder, complete;
-	int suspect;           /* somebody got nothing from it; until it announces again */
-	uint64_t left, before; /* as of the last announce and of the one before it */
-	uint64_t downloaded;
-	uint64_t seen;       /* last announce */
-	uint64_t progressed; /* last time it had more than before */
-	uint64_t placed;     /* when it got its upstream */
-	struct peer *upstream;
-	unsigned children; /* leechers that have it as their upstream */
-};
-
-struct torrent {
-	uint8_t infohash[20];
-	struct peer **peers; /* by address, without seeders */
-	size_t count, size;
-	size_t strangers, complete; /* of the count */
-	struct peer **seeders;
-	size_t seeder_count;
-	uint64_t swept;
-};
 
 struct policy {
 	struct torrent *torrents;
@@ -50,16 +25,6 @@ struct policy {
 struct policy *policy_new(void)
 {
 	return calloc(1, sizeof(struct policy));
-}
-
-static void torrent_release(struct torrent *t)
-{
-	for (size_t i = 0; i < t->count; i++)
-		free(t->peers[i]);
-	for (size_t i = 0; i < t->seeder_count; i++)
-		free(t->seeders[i]);
-	free(t->peers);
-	free(t->seeders);
 }
 
 void policy_free(struct policy *p)
@@ -99,23 +64,14 @@ static int add_torrent(struct policy *p, const uint8_t infohash[20], struct torr
 int policy_add_seeder(struct policy *p, const uint8_t infohash[20], struct policy_peer seeder)
 {
 	struct torrent *t = find_torrent(p, infohash);
-	_cleanup_free_ struct peer *peer = calloc(1, sizeof(*peer));
-	struct peer **grown;
-	int r = t ? 0 : add_torrent(p, infohash, &t);
+	int is_new = !t, r = t ? 0 : add_torrent(p, infohash, &t);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < t->seeder_count; i++)
-		if (t->seeders[i]->at.address.s_addr == seeder.address.s_addr &&
-			t->seeders[i]->at.port == seeder.port)
-			return 0;
-	grown = realloc(t->seeders, (t->seeder_count + 1) * sizeof(struct peer *));
-	if (!peer || !grown)
-		return -ENOMEM;
-	t->seeders = grown;
-	*peer = (struct peer){.at = seeder, .rack = -1, .seeder = 1, .complete = 1};
-	t->seeders[t->seeder_count++] = TAKE(peer);
-	return 0;
+	r = torrent_add_seeder(t, seeder);
+	if (r < 0 && is_new)
+		p->count--;
+	return r;
 }
 
 void policy_drop(struct policy *p, const uint8_t infohash[20])
@@ -133,119 +89,6 @@ size_t policy_count(const struct policy *p, const uint8_t infohash[20])
 	const struct torrent *t = find_torrent(p, infohash);
 
 	return t ? t->count : 0;
-}
-
-/* ---- the tree ---- */
-
-static void detach(struct peer *peer)
-{
-	if (peer->upstream)
-		peer->upstream->children--;
-	peer->upstream = NULL;
-}
-
-static void attach(struct peer *peer, struct peer *upstream, uint64_t now)
-{
-	detach(peer);
-	peer->upstream = upstream;
-	peer->placed = now;
-	upstream->children++;
-}
-
-static int is_below(const struct peer *peer, const struct peer *root)
-{
-	for (; peer; peer = peer->upstream)
-		if (peer == root)
-			return 1;
-	return 0;
-}
-
-/* ---- the list ---- */
-
-/* The place of the address, or where it belongs. */
-static size_t place_of(const struct torrent *t, struct in_addr address)
-{
-	size_t low = 0, high = t->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (t->peers[middle]->at.address.s_addr < address.s_addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static int is_at(const struct torrent *t, size_t place, struct in_addr address)
-{
-	return place < t->count && t->peers[place]->at.address.s_addr == address.s_addr;
-}
-
-/* Children stay where they are, without an upstream: the next announce of each finds it another. */
-static void forget(struct torrent *t, struct peer *peer)
-{
-	detach(peer);
-	for (size_t i = 0; peer->children && i < t->count; i++)
-		if (t->peers[i]->upstream == peer)
-			detach(t->peers[i]);
-	t->strangers -= peer->rack < 0;
-	t->complete -= peer->complete != 0;
-	free(peer);
-}
-
-static void remove_at(struct torrent *t, size_t place)
-{
-	struct peer *peer = t->peers[place];
-
-	t->count--;
-	memmove(t->peers + place, t->peers + place + 1, (t->count - place) * sizeof(*t->peers));
-	forget(t, peer);
-}
-
-static int is_expired(const struct peer *peer, uint64_t now)
-{
-	return now - peer->seen > EXPIRE_MS(peer->complete ? POLICY_INTERVAL_COMPLETE_S : POLICY_INTERVAL_S);
-}
-
-static void sweep(struct torrent *t, uint64_t now)
-{
-	if (now - t->swept < SWEEP_MS)
-		return;
-	t->swept = now;
-	for (size_t i = t->count; i > 0; i--)
-		if (is_expired(t->peers[i - 1], now))
-			remove_at(t, i - 1);
-}
-
-static int is_full(const struct torrent *t, int rack)
-{
-	return t->count >= POLICY_PEERS_LIMIT || (rack < 0 && t->strangers >= POLICY_STRANGERS_LIMIT);
-}
-
-static int insert(struct torrent *t, size_t place, const struct policy_announce *a)
-{
-	_cleanup_free_ struct peer *peer = calloc(1, sizeof(*peer));
-
-	if (!peer)
-		return -ENOMEM;
-	if (t->count == t->size) {
-		size_t size = t->size ? 2 * t->size : 16;
-		struct peer **grown = realloc(t->peers, size * sizeof(struct peer *));
-
-		if (!grown)
-			return -ENOMEM;
-		t->peers = grown;
-		t->size = size;
-	}
-	*peer = (struct peer){.rack = a->rack, .left = UINT64_MAX, .before = UINT64_MAX};
-	peer->at.address = a->address;
-	memmove(t->peers + place + 1, t->peers + place, (t->count - place) * sizeof(*t->peers));
-	t->peers[place] = TAKE(peer);
-	t->count++;
-	t->strangers += a->rack < 0;
-	return 0;
 }
 
 /* ---- the choice ---- */
@@ -276,7 +119,7 @@ static int can_feed(const struct peer *candidate, const struct peer *peer, uint6
 		return 0;
 	if (is_silent(candidate, now) || candidate->left > peer->before)
 		return 0;
-	return candidate != peer->upstream && !is_below(candidate, peer);
+	return candidate != peer->upstream && !peer_is_below(candidate, peer);
 }
 
 enum where { IN_RACK, ELSEWHERE };
@@ -356,10 +199,10 @@ static void settle(const struct torrent *t, struct peer *peer, uint64_t now)
 	int stalled = idle_ms(peer, now) > STALL_MS;
 
 	if (!up || (stalled && is_silent(up, now))) {
-		attach(peer, first_upstream(t, peer, now), now);
+		peer_attach(peer, first_upstream(t, peer, now), now);
 	} else if (stalled && is_to_blame(up, peer, now)) {
 		up->suspect = 1;
-		attach(peer, other_upstream(t, peer, now), now);
+		peer_attach(peer, other_upstream(t, peer, now), now);
 	}
 }
 
@@ -369,7 +212,7 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 {
 	/* It was rebooted: what it is handed then is chosen anew. */
 	if (a->left > peer->left)
-		detach(peer);
+		peer_detach(peer);
 	if (a->left != peer->left || a->downloaded != peer->downloaded)
 		peer->progressed = now;
 	t->strangers += (size_t)(a->rack < 0) - (size_t)(peer->rack < 0);
@@ -383,7 +226,7 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 	peer->seen = now;
 	peer->suspect = 0;
 	if (peer->complete || peer->rack < 0)
-		detach(peer);
+		peer_detach(peer);
 }
 
 static void hand_out(const struct peer *peer, struct policy_answer *ret)
@@ -413,20 +256,20 @@ static void count_peers(const struct torrent *t, struct policy_answer *ret)
 
 static int remember(struct torrent *t, const struct policy_announce *a, uint64_t now, struct peer **ret)
 {
-	size_t place = place_of(t, a->address);
+	size_t place = torrent_place(t, a->address);
 
 	*ret = NULL;
 	if (a->stopped) {
-		if (is_at(t, place, a->address))
-			remove_at(t, place);
+		if (torrent_has(t, place, a->address))
+			torrent_remove(t, place);
 		return 0;
 	}
-	if (!is_at(t, place, a->address)) {
+	if (!torrent_has(t, place, a->address)) {
 		int r;
 
-		if (is_full(t, a->rack))
+		if (torrent_is_full(t, a->rack))
 			return 0;
-		r = insert(t, place, a);
+		r = torrent_insert(t, place, a);
 		if (r < 0)
 			return r;
 	}
@@ -446,7 +289,7 @@ int policy_announce(
 	if (!t)
 		return -ENOENT;
 	now = p->now = now > p->now ? now : p->now;
-	sweep(t, now);
+	torrent_sweep(t, now);
 	r = remember(t, a, now, &peer);
 	if (r < 0)
 		return r;

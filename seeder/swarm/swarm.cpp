@@ -75,8 +75,10 @@ const setting settings[] = {
 	/* Rejoin quickly after a crash; agents start before their upstream does. */
 	{pack::min_reconnect_time, 1, 1},
 	{pack::max_failcount, 100, 100},
-	/* Deep queues hoard blocks that others have; 64 costs no speed at LAN round trips. */
+	/* Deep queues hoard blocks that others have; 64 costs no speed at LAN round trips. The second is what
+	 * the other side is told: it would raise the first. */
 	{pack::max_out_request_queue, 64, 64},
+	{pack::max_allowed_in_request_queue, 64, 64},
 	{pack::request_queue_time, 1, 1},
 	{pack::whole_pieces_threshold, 0, 0},
 	/* A dead node costs seconds, not minutes. */

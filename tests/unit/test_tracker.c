@@ -96,7 +96,9 @@ static void test_answers(void **state)
 		check(t, rows[i].query, rows[i].from, rows[i].expected);
 }
 
-#define WRONG(len, key) "d14:failure reason" len ":" key " is missing, wrong or there twicee"
+#define WRONG(len, key)                                                                                      \
+	"d14:failure reason" len ":" key " is missing, wrong or there twice"                                 \
+	"e"
 
 static void test_failures(void **state)
 {
@@ -126,8 +128,8 @@ static void test_failures(void **state)
 		{HASH "&port=80&left=18446744073709551616", WRONG("37", "left")},
 		{GOOD "&numwant=many", WRONG("40", "numwant")},
 		{GOOD "&downloaded=1e9", WRONG("43", "downloaded")},
-		{"info_hash=AAAAAAAAAAAAAAAAAAAA&port=80&left=5",
-			"d14:failure reason20:no such torrent heree"},
+		{"info_hash=AAAAAAAAAAAAAAAAAAAA&port=80&left=5", "d14:failure reason20:no such torrent here"
+								  "e"},
 	};
 	_cleanup_tracker_ struct tracker *t = make();
 
@@ -181,7 +183,9 @@ static void test_topology_and_drop(void **state)
 	check(t, GOOD, "10.77.0.11", (struct bytes)BYTES(HEAD("1", "1", "2") "6:" SEEDER "e"));
 	tracker_drop(t, infohash());
 	tracker_drop(t, infohash());
-	check(t, GOOD, "10.77.0.11", (struct bytes)BYTES("d14:failure reason20:no such torrent heree"));
+	check(t, GOOD, "10.77.0.11",
+		(struct bytes)BYTES("d14:failure reason20:no such torrent here"
+				    "e"));
 }
 
 static void *announce_many(void *arg)

@@ -1,0 +1,148 @@
+/* Owns the list and the tree of a torrent's peers. Who feeds whom is decided in policy.c. */
+#include "seeder/policytree.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Expiry, in announces missed. */
+#define EXPIRE_MS(interval_s) ((interval_s)*2500U)
+#define SWEEP_MS              1000
+
+void torrent_release(struct torrent *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		free(t->peers[i]);
+	for (size_t i = 0; i < t->seeder_count; i++)
+		free(t->seeders[i]);
+	free(t->peers);
+	free(t->seeders);
+}
+
+int torrent_add_seeder(struct torrent *t, struct policy_peer seeder)
+{
+	_cleanup_free_ struct peer *peer = calloc(1, sizeof(*peer));
+	struct peer **grown;
+
+	for (size_t i = 0; i < t->seeder_count; i++)
+		if (t->seeders[i]->at.address.s_addr == seeder.address.s_addr &&
+			t->seeders[i]->at.port == seeder.port)
+			return 0;
+	if (!peer)
+		return -ENOMEM;
+	grown = realloc(t->seeders, (t->seeder_count + 1) * sizeof(struct peer *));
+	if (!grown)
+		return -ENOMEM;
+	t->seeders = grown;
+	*peer = (struct peer){.at = seeder, .rack = -1, .complete = 1};
+	t->seeders[t->seeder_count++] = TAKE(peer);
+	return 0;
+}
+
+void peer_detach(struct peer *peer)
+{
+	if (peer->upstream)
+		peer->upstream->children--;
+	peer->upstream = NULL;
+}
+
+void peer_attach(struct peer *peer, struct peer *upstream, uint64_t now)
+{
+	peer_detach(peer);
+	peer->upstream = upstream;
+	peer->placed = now;
+	upstream->children++;
+}
+
+int peer_is_below(const struct peer *peer, const struct peer *root)
+{
+	for (; peer; peer = peer->upstream)
+		if (peer == root)
+			return 1;
+	return 0;
+}
+
+size_t torrent_place(const struct torrent *t, struct in_addr address)
+{
+	size_t low = 0, high = t->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (t->peers[middle]->at.address.s_addr < address.s_addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int torrent_has(const struct torrent *t, size_t place, struct in_addr address)
+{
+	return place < t->count && t->peers[place]->at.address.s_addr == address.s_addr;
+}
+
+/* Children stay where they are, without an upstream: the next announce of each finds it another. */
+static void forget(struct torrent *t, struct peer *peer)
+{
+	peer_detach(peer);
+	for (size_t i = 0; peer->children && i < t->count; i++)
+		if (t->peers[i]->upstream == peer)
+			peer_detach(t->peers[i]);
+	t->strangers -= peer->rack < 0;
+	t->complete -= peer->complete != 0;
+	free(peer);
+}
+
+void torrent_remove(struct torrent *t, size_t place)
+{
+	struct peer *peer = t->peers[place];
+
+	t->count--;
+	memmove(t->peers + place, t->peers + place + 1, (t->count - place) * sizeof(*t->peers));
+	forget(t, peer);
+}
+
+static int is_expired(const struct peer *peer, uint64_t now)
+{
+	return now - peer->seen > EXPIRE_MS(peer->complete ? POLICY_INTERVAL_COMPLETE_S : POLICY_INTERVAL_S);
+}
+
+void torrent_sweep(struct torrent *t, uint64_t now)
+{
+	if (now - t->swept < SWEEP_MS)
+		return;
+	t->swept = now;
+	for (size_t i = t->count; i > 0; i--)
+		if (is_expired(t->peers[i - 1], now))
+			torrent_remove(t, i - 1);
+}
+
+int torrent_is_full(const struct torrent *t, int rack)
+{
+	return t->count >= POLICY_PEERS_LIMIT || (rack < 0 && t->strangers >= POLICY_STRANGERS_LIMIT);
+}
+
+int torrent_insert(struct torrent *t, size_t place, const struct policy_announce *a)
+{
+	_cleanup_free_ struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer)
+		return -ENOMEM;
+	if (t->count == t->size) {
+		size_t size = t->size ? 2 * t->size : 16;
+		struct peer **grown = realloc(t->peers, size * sizeof(struct peer *));
+
+		if (!grown)
+			return -ENOMEM;
+		t->peers = grown;
+		t->size = size;
+	}
+	*peer = (struct peer){.rack = a->rack, .left = UINT64_MAX, .before = UINT64_MAX};
+	peer->at.address = a->address;
+	memmove(t->peers + place + 1, t->peers + place, (t->count - place) * sizeof(*t->peers));
+	t->peers[place] = TAKE(peer);
+	t->count++;
+	t->strangers += a->rack < 0;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/*
+ * Private to the policy: a torrent's peers as a sorted list and as the tree of who feeds whom. Decides
+ * nothing.
+ */
+#ifndef SEEDER_POLICYTREE_H
+#define SEEDER_POLICYTREE_H
+
+#include "seeder/policy.h"
+
+struct peer {
+	struct policy_peer at;
+	int rack;
+	int complete;
+	int suspect;           /* somebody got nothing from it; until it announces again */
+	uint64_t left, before; /* as of the last announce and of the one before it */
+	uint64_t downloaded;
+	uint64_t seen;       /* last announce */
+	uint64_t progressed; /* last time it had more than before */
+	uint64_t placed;     /* when it got its upstream */
+	struct peer *upstream;
+	unsigned children; /* leechers that have it as their upstream */
+};
+
+struct torrent {
+	uint8_t infohash[20];
+	struct peer **peers; /* by address, without seeders */
+	size_t count, size;
+	size_t strangers, complete; /* of the count */
+	struct peer **seeders;
+	size_t seeder_count;
+	uint64_t swept;
+};
+
+/* Frees what it holds, not itself. */
+void torrent_release(struct torrent *t);
+/* 0 (also when it is known) or -ENOMEM. */
+int torrent_add_seeder(struct torrent *t, struct policy_peer seeder);
+
+/* The place of the address in the list, or where it belongs; whether it is there. */
+size_t torrent_place(const struct torrent *t, struct in_addr address);
+int torrent_has(const struct torrent *t, size_t place, struct in_addr address);
+/* No room for a further peer of this rack (< 0: stranger). */
+int torrent_is_full(const struct torrent *t, int rack);
+/* A peer that has told nothing yet: left is UINT64_MAX. 0 or -ENOMEM. */
+int torrent_insert(struct torrent *t, size_t place, const struct policy_announce *a);
+/* Those that it fed are left without an upstream. */
+void torrent_remove(struct torrent *t, size_t place);
+/* Removes who has not been heard of for 2.5 of its intervals; looks once a second. */
+void torrent_sweep(struct torrent *t, uint64_t now);
+
+void peer_detach(struct peer *peer);
+/* Instead of the upstream it has. */
+void peer_attach(struct peer *peer, struct peer *upstream, uint64_t now);
+/* Whether root feeds peer, directly or through others, or is it. */
+int peer_is_below(const struct peer *peer, const struct peer *root);
+
+#endif
