@@ -193,6 +193,25 @@ static void test_corrupt_seeder(void **state)
 	swarm_free(seeder);
 }
 
+/* A seeder whose file is cut while it seeds says so, and lives. */
+static void test_truncated_seeder(void **state)
+{
+	struct fixture *f = *state;
+	struct swarm *seeder = start(SWARM_SEEDER, "127.0.0.1:0");
+	struct swarm *node = start(SWARM_NODE, "127.0.0.2:0");
+	struct swarm_event event;
+
+	assert_int_equal(add(seeder, f, 1, NULL), 0);
+	assert_int_equal(truncate(f->seed_path, SIZE / 3), 0);
+	assert_int_equal(add(node, f, 0, NULL), 0);
+	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
+	event = await(seeder);
+	assert_int_equal(event.kind, SWARM_EVENT_FAILED);
+	assert_non_null(strstr(event.text, "seed.img"));
+	swarm_free(node);
+	swarm_free(seeder);
+}
+
 static void test_events_of_complete(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +447,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_transfer_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resume, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_corrupt_seeder, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_truncated_seeder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events_of_complete, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handles, setup, teardown),
 		cmocka_unit_test(test_listen_refused),
