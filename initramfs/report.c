@@ -62,7 +62,6 @@ void report_enter(struct report *r, enum phase phase, uint64_t now_ms)
 	r->phase = phase;
 	r->percent = 0;
 	r->failed = 0;
-	r->error[0] = '\0';
 	if (!find_phase(r, phase) && r->phase_count < REPORT_PHASES)
 		r->phases[r->phase_count++] = (struct report_phase){.phase = phase};
 	report_clock(r, now_ms);

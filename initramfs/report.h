@@ -26,7 +26,8 @@ struct reporter {
 /* Node, seeders and this boot's id. */
 void reporter_init(struct reporter *r, const struct bootargs *args);
 
-/* Pure: the phase that runs from now on; the one before is closed at `now`. */
+/* Pure: the phase that runs from now on; the one before is closed at `now`. The error stays to be read until
+ * its owner finds it overcome. */
 void report_enter(struct report *r, enum phase phase, uint64_t now_ms);
 /* Pure: brings the current phase's time up to `now`. */
 void report_clock(struct report *r, uint64_t now_ms);

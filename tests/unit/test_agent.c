@@ -86,8 +86,10 @@ static void test_report_phases(void **state)
 	report_enter(&r, PHASE_RELEASE, 5000);
 	report_enter(&r, PHASE_FETCH, 6000);
 	r.failed = 1;
+	(void)strcpy(r.error, "why");
 	report_enter(&r, PHASE_RELEASE, 9000);
 	assert_int_equal(r.failed, 0);
+	assert_string_equal(r.error, "why");
 	report_enter(&r, PHASE_FETCH, 9500);
 	report_clock(&r, 12000);
 	assert_int_equal(r.phase_count, 3);
