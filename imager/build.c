@@ -108,6 +108,18 @@ static int mount_tree(struct build *b, struct err *err)
 	return 0;
 }
 
+/* By its real path: what works on the tree compares paths. */
+static int make_temp(struct build *b, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = store_temp_dir(b->store, &path, err);
+
+	if (r < 0)
+		return r;
+	b->temp = realpath(path, NULL);
+	return b->temp ? 0 : err_path(err, errno, path);
+}
+
 static int prepare(struct build *b, struct err *err)
 {
 	int r = sandbox_private_mounts(err);
@@ -117,7 +129,7 @@ static int prepare(struct build *b, struct err *err)
 	r = store_open(b->options->store, 1, &b->store, err);
 	if (r < 0)
 		return r;
-	r = store_temp_dir(b->store, &b->temp, err);
+	r = make_temp(b, err);
 	if (r < 0)
 		return r;
 	b->tree = path_join(b->temp, "tree");
@@ -348,16 +360,17 @@ static int sign(struct build *b, struct err *err)
 static const struct stage {
 	const char *name;
 	int (*run)(struct build *b, struct err *err);
+	int judges; /* -EINVAL from it is a fault of the profile's */
 } stages[] = {
-	{"describe", describe},          /* YAML -> profile: profile_load */
-	{"obtain", obtain},              /* profile -> root tree: source_unpack */
-	{"shape", shape},                /* tree -> tree: tree_apply */
-	{"clean", clean},                /* tree -> tree fit to be public: scrub_tree, lint_tree */
-	{"boot files", take_boot_files}, /* tree + agent -> kernel, initramfs: bootfiles_collect */
-	{"pack", pack},                  /* tree -> squashfs: squash_pack */
-	{"bind", bind_release},          /* files -> digests -> release: packages_list, store_add_file */
-	{"publish", publish},            /* release -> store, all or nothing: store_publish */
-	{"sign", sign},                  /* release + key -> signature: release_sign */
+	{"describe", describe, 1},          /* YAML -> profile: profile_load */
+	{"obtain", obtain, 1},              /* profile -> root tree: source_unpack */
+	{"shape", shape, 1},                /* tree -> tree: tree_apply */
+	{"clean", clean, 0},                /* tree -> tree fit to be public: scrub_tree, lint_tree */
+	{"boot files", take_boot_files, 0}, /* tree + agent -> kernel, initramfs: bootfiles_collect */
+	{"pack", pack, 0},                  /* tree -> squashfs: squash_pack */
+	{"bind", bind_release, 0},          /* files -> digests -> release: packages_list, store_add_file */
+	{"publish", publish, 0},            /* release -> store, all or nothing: store_publish */
+	{"sign", sign, 0},                  /* release + key -> signature: release_sign */
 };
 
 static int run_stage(struct build *b, const struct stage *stage, struct err *err)
@@ -370,10 +383,11 @@ static int run_stage(struct build *b, const struct stage *stage, struct err *err
 	r = stage->run(b, err);
 	if (r < 0) {
 		progress_abort(&b->progress);
-		/* A fault of the profile's is said in one line; these are for all else. */
-		if (r != -EINVAL)
-			show_tail(&b->tail);
-		return r;
+		/* A fault of the profile's is said in one line; the tail is for all else. */
+		if (r == -EINVAL && stage->judges)
+			return r;
+		show_tail(&b->tail);
+		return r == -EINVAL ? -EIO : r;
 	}
 	b->result.stages[b->result.stage_count++] =
 		(struct build_stage){stage->name, (double)(monotonic_ms() - b->progress.started_ms) / 1000};

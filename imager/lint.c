@@ -19,6 +19,7 @@
 
 #define TEXT_LIMIT   (256 * 1024) /* larger files hold no key that a person or a tool put there */
 #define SHADOW_LIMIT (4 << 20)
+#define ENCODED_MIN  24
 
 struct lint {
 	int root;
@@ -74,7 +75,27 @@ static int check_path(struct lint *l, const struct intree_entry *entry)
 
 /* ---- files that are secrets by their text ---- */
 
-/* A private key in PEM: the header, a line's end and text after it; programs hold the header alone. */
+/* Base64 that goes on for a while: words of a text end sooner. */
+static int is_encoded(const char *at, const char *end)
+{
+	size_t n = 0;
+
+	while (at < end && (isalnum((unsigned char)*at) || *at == '+' || *at == '/')) {
+		at++;
+		n++;
+	}
+	return n >= ENCODED_MIN;
+}
+
+/* The header lines of an old-style encrypted key (RFC 1421). */
+static int is_sealed(const char *at, const char *end)
+{
+	static const char header[] = "Proc-Type:";
+
+	return (size_t)(end - at) > strlen(header) && !memcmp(at, header, strlen(header));
+}
+
+/* A private key in PEM: the header, a line's end and the key after it; programs hold the header alone. */
 static int holds_pem_key(const char *text, size_t len)
 {
 	static const char tail[] = "PRIVATE KEY-----";
@@ -84,8 +105,7 @@ static int holds_pem_key(const char *text, size_t len)
 		at += strlen(tail);
 		if (at < end && *at == '\r')
 			at++;
-		if (end - at > 16 && *at == '\n' && isalnum((unsigned char)at[1]) &&
-			isalnum((unsigned char)at[8]))
+		if (at < end && *at == '\n' && (is_encoded(at + 1, end) || is_sealed(at + 1, end)))
 			return 1;
 	}
 	return 0;
@@ -96,7 +116,7 @@ static int holds_kubeconfig(const char *text, size_t len)
 	static const char key[] = "client-key-data: ";
 	const char *at = memmem(text, len, key, strlen(key));
 
-	return at && (size_t)(text + len - at) > strlen(key) && isalnum((unsigned char)at[strlen(key)]);
+	return at && is_encoded(at + strlen(key), text + len);
 }
 
 static int holds_k3s_token(const char *text, size_t len)

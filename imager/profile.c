@@ -15,8 +15,8 @@
 #include "imager/base/io.h"
 #include "imager/base/parse.h"
 
-#define DEFAULT_LEVEL 15
-#define DEFAULT_BLOCK (128 * 1024)
+#define DEFAULT_LEVEL 9
+#define DEFAULT_BLOCK (256 * 1024)
 #define PATH_ALLOWED  "an absolute path in the image without '.' or '..'"
 
 static int each_package(struct yaml_node *node, const char *name, void *base, struct err *err);

@@ -174,10 +174,33 @@ static int scrub_shadow(int root, uint64_t time, struct err *err)
 	return r < 0 ? err_path(err, -r, "/etc/shadow") : 0;
 }
 
+/*
+ * systemd-update-done.service(8): while these are older than /usr, every boot of a read-only image rebuilds
+ * caches that are in it. The image's times are all cut at the same one, so equal they are.
+ */
+static int stamp(int root, struct err *err)
+{
+	static const char *const stamps[] = {"/etc/.updated", "/var/.updated"};
+	static const char text[] = "# The image was made with all its caches.\n";
+	struct stat st;
+
+	if (intree_stat(root, "/usr/lib/systemd/systemd", &st) < 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(stamps); i++) {
+		int r = intree_write(root, stamps[i], text, strlen(text));
+
+		if (r < 0)
+			return err_path(err, -r, stamps[i]);
+	}
+	return 0;
+}
+
 int scrub_tree(const char *root, uint64_t time, struct err *err)
 {
 	_cleanup_close_ int fd = intree_root(root, err);
 	int r = fd < 0 ? fd : intree_walk(fd, scrub_entry, NULL, err);
 
-	return r < 0 ? r : scrub_shadow(fd, time, err);
+	if (r >= 0)
+		r = scrub_shadow(fd, time, err);
+	return r < 0 ? r : stamp(fd, err);
 }
