@@ -336,8 +336,9 @@ lt::add_torrent_params params_for(const swarm_torrent &t)
 		p.trackers.push_back(*url);
 	bool fresh = prepare_file(path, p.ti->total_size(), t.complete);
 	if (t.complete) {
+		/* Whatever happens, nothing is written into a file of the store. */
+		p.flags |= lt::torrent_flags::seed_mode | lt::torrent_flags::upload_mode;
 		/* Without the bits the first read of every piece is hashed: 530 -> 380 MiB/s. */
-		p.flags |= lt::torrent_flags::seed_mode;
 		p.verified_pieces.resize(p.ti->num_pieces(), true);
 	} else {
 		p.flags |= lt::torrent_flags::sequential_download;
@@ -380,6 +381,7 @@ struct swarm {
 		lt::torrent_handle handle;
 		std::shared_ptr<const lt::torrent_info> info;
 		std::shared_ptr<counters> count;
+		std::string path;
 		bool complete;
 	};
 
@@ -400,18 +402,34 @@ struct swarm {
 		for (size_t i = 0; i < torrents.size(); i++) {
 			swarm_event event{kind, int(i), ""};
 
-			if (torrents[i].handle != alert.handle ||
-				(kind == SWARM_EVENT_DONE && torrents[i].complete))
+			if (torrents[i].handle != alert.handle)
 				continue;
 			(void)snprintf(event.text, sizeof(event.text), "%s", text.c_str());
 			events.push_back(event);
 		}
 	}
 
+	/* A complete torrent begins as finished and stays so. When its file's size is not right any more by
+	 * the time libtorrent looks, it is checked and fetched instead. */
+	void translate_state(const lt::state_changed_alert &a)
+	{
+		bool lost = a.state == lt::torrent_status::checking_files ||
+			    a.state == lt::torrent_status::downloading;
+
+		for (const entry &e : torrents) {
+			if (e.handle != a.handle)
+				continue;
+			if (e.complete && lost)
+				push(SWARM_EVENT_FAILED, a, e.path + ": no longer whole");
+			else if (!e.complete && a.state == lt::torrent_status::finished)
+				push(SWARM_EVENT_DONE, a, "");
+		}
+	}
+
 	void translate(const lt::alert *a)
 	{
-		if (const auto *done = lt::alert_cast<lt::torrent_finished_alert>(a))
-			push(SWARM_EVENT_DONE, *done, "");
+		if (const auto *state = lt::alert_cast<lt::state_changed_alert>(a))
+			translate_state(*state);
 		else if (const auto *file = lt::alert_cast<lt::file_error_alert>(a))
 			push(SWARM_EVENT_FAILED, *file,
 				std::string(file->filename()) + ": " + file->error.message());
@@ -483,7 +501,7 @@ extern "C" int swarm_add(struct swarm *s, const struct swarm_torrent *t, struct 
 try {
 	lt::add_torrent_params params = params_for(*t);
 	auto count = std::make_shared<counters>();
-	swarm::entry entry{{}, params.ti, count, t->complete != 0};
+	swarm::entry entry{{}, params.ti, count, t->path, t->complete != 0};
 
 	params.extensions.push_back([count, marks = s->marks](const lt::torrent_handle &, lt::client_data_t) {
 		return std::make_shared<torrent_counter>(count, marks);

@@ -169,6 +169,9 @@ static void test_resume(void **state)
 	transfer(f, "127.0.0.1", &stats);
 	assert_true(stats.downloaded <= SIZE / 2 + swarm_piece_length(SIZE));
 	assert_int_equal(stats.done, SIZE);
+	transfer(f, "127.0.0.1", &stats);
+	assert_int_equal(stats.downloaded, 0);
+	assert_int_equal(stats.done, SIZE);
 }
 
 /* Pieces that lie about their bytes never count as done. */
@@ -193,15 +196,18 @@ static void test_corrupt_seeder(void **state)
 	swarm_free(seeder);
 }
 
-/* A seeder whose file is cut while it seeds says so, and lives. */
-static void test_truncated_seeder(void **state)
+/* A seeder whose file is cut while it seeds says so, and lives; also when libtorrent has not looked yet. */
+static void truncated_seeder(const struct fixture *f, int looked)
 {
-	struct fixture *f = *state;
+	_cleanup_free_ char *data = NULL;
+	size_t len;
 	struct swarm *seeder = start(SWARM_SEEDER, "127.0.0.1:0");
 	struct swarm *node = start(SWARM_NODE, "127.0.0.2:0");
 	struct swarm_event event;
 
 	assert_int_equal(add(seeder, f, 1, NULL), 0);
+	for (struct swarm_stats stats; looked; looked--)
+		assert_int_equal(swarm_stats(seeder, 0, &stats), 0);
 	assert_int_equal(truncate(f->seed_path, SIZE / 3), 0);
 	assert_int_equal(add(node, f, 0, NULL), 0);
 	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
@@ -210,6 +216,21 @@ static void test_truncated_seeder(void **state)
 	assert_non_null(strstr(event.text, "seed.img"));
 	swarm_free(node);
 	swarm_free(seeder);
+	assert_int_equal(read_file(f->seed_path, SIZE, &data, &len, NULL), 0);
+	assert_int_equal(len, SIZE / 3);
+	assert_memory_equal(data, f->data, len);
+}
+
+static void test_truncated_seeder(void **state)
+{
+	struct fixture *f = *state;
+	struct file_content content = {.data = f->data, .len = SIZE, .mode = 0644};
+
+	for (int looked = 0; looked < 20; looked += 4) {
+		(void)unlink(f->leech_path);
+		assert_int_equal(write_file(f->seed_path, &content, NULL), 0);
+		truncated_seeder(f, looked);
+	}
 }
 
 static void test_events_of_complete(void **state)
