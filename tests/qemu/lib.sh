@@ -1,0 +1,101 @@
+# shellcheck shell=bash
+# What the tests of whole machines share: an image built once per build folder, a head in the lab, waiting on the node table.
+# Source it; $BATS_TEST_TMPDIR holds the lab.
+
+: "${BUILD_DIR:?is the folder of the programs to test}"
+top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+cache=$BUILD_DIR/qemu
+
+lab() { "$top/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/lab" "$@"; }
+swarmboot() { "$BUILD_DIR/swarmboot" "$@"; }
+
+# The digest of all that decides what the image is.
+image_inputs() {
+	(cd "$top" && find profiles -type f -print0 | sort -z | xargs -0 sha256sum) | cat - <(cd "$BUILD_DIR" &&
+		sha256sum swarmboot swarmboot-init)
+}
+
+# $cache/store holds slurm-compute:1 of the present sources, signed by $cache/good.key; $cache/other.key is a second key, and
+# $cache/unsigned.json the index before it was signed.
+image_make() {
+	[ "$(cat "$cache/inputs" 2>/dev/null)" = "$(image_inputs)" ] && return
+	rm -rf "$cache"
+	mkdir -p "$cache"
+	swarmboot keygen --output "$cache/good" --no-password
+	swarmboot keygen --output "$cache/other" --no-password
+	swarmboot build "$top/profiles/slurm-compute.yaml" --store "$cache/store" --key "$cache/good.pub"
+	cp "$cache/store/index.json" "$cache/unsigned.json"
+	swarmboot sign slurm-compute:1 --store "$cache/store" --key "$cache/good.key"
+	swarmboot tag slurm-compute:1 stable --store "$cache/store"
+	image_inputs >"$cache/inputs"
+}
+
+# A store of the test's own with the same blobs, except that the image is a copy it may spoil.
+store_copy() {
+	store=$BATS_TEST_TMPDIR/store
+	cp -al "$cache/store" "$store"
+	image=$(swarmboot show slurm-compute:1 --json --store "$store" | jq -r .root.digest)
+	image_blob=$store/blobs/sha256/${image#sha256:}
+	cp "$image_blob" "$image_blob.copy"
+	mv "$image_blob.copy" "$image_blob"
+}
+
+# resign_by KEY: the release of the copied store carries this signature alone.
+resign_by() {
+	cp "$cache/unsigned.json" "$store/index.new"
+	mv "$store/index.new" "$store/index.json"
+	swarmboot sign slurm-compute:1 --store "$store" --key "$cache/$1.key"
+	swarmboot tag slurm-compute:1 stable --store "$store"
+}
+
+# cluster_file STORE TRUST NODES-YAML
+cluster_file() {
+	cat >"$BATS_TEST_TMPDIR/cluster.yaml" <<-EOF
+		store: $1
+		state: $BATS_TEST_TMPDIR/state
+		trust: [$2]
+		http: {port: 8080}
+		swarm: {port: 6881}
+		networks:
+		  boot: {interface: sbr0, address: 10.77.0.1/24, range: 10.77.0.100-10.77.0.199}
+		groups:
+		  compute: {channel: "slurm-compute:stable", cmdline: "console=ttyS0"}
+		nodes: $3
+	EOF
+}
+
+head_start() {
+	lab exec -- "$BUILD_DIR/swarmboot" serve --config "$BATS_TEST_TMPDIR/cluster.yaml" \
+		>"$BATS_TEST_TMPDIR/head.log" 2>&1 3>&- &
+	head_pid=$!
+	await 30 '.nodes | length >= 0'
+}
+
+head_stop() {
+	kill "$head_pid"
+	wait "$head_pid"
+}
+
+nodes_json() {
+	lab exec -- "$BUILD_DIR/swarmboot" status --json --server http://10.77.0.1:8080 2>/dev/null
+}
+
+# await SECONDS JQ-CONDITION: until the node table fulfils it; prints the table when it never does.
+await() {
+	local deadline=$((SECONDS + $1)) table=
+	while [ "$SECONDS" -lt "$deadline" ]; do
+		table=$(nodes_json) && jq -e "$2" <<<"$table" >/dev/null && return
+		read -rt 0.5 <> <(:) || true
+	done
+	echo "never came true in $1 s: $2"
+	echo "$table"
+	tail -n 20 "$BATS_TEST_TMPDIR/head.log"
+	return 1
+}
+
+# flip FILE OFFSET: one bit of one byte, in place.
+flip() {
+	python3 -c 'import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2])); b = f.read(1)[0]; f.seek(-1, 1); f.write(bytes([b ^ 1]))' "$1" "$2"
+}
