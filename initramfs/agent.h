@@ -32,6 +32,7 @@ struct agent {
 	struct release release; /* only ever a verified one */
 	struct memory_plan memory;
 	char image[128];      /* path of the image file below AGENT_IMAGES */
+	char listen[32];      /* "A.B.C.D:PORT" of fetch and seed role: the node's own address */
 	int image_fd;         /* the one read-only descriptor that was proved; -1 before */
 	pid_t seeder;         /* the seed role started before the switch; 0: none */
 	uint64_t deadline_ms; /* when the running step must have ended (monotonic_ms) */

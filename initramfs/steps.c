@@ -1,6 +1,7 @@
 /* Owns how the agent's parts are put together, step by step; order, time-outs and remedies are main.c's. */
 #include "initramfs/steps.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -81,12 +82,16 @@ int step_network(struct agent *a, struct err *err)
 		.netmask = a->args.netmask,
 		.deadline_ms = a->deadline_ms,
 		.while_waiting = modules_load};
+	char address[INET_ADDRSTRLEN] = "";
 	int r;
 
 	if (!a->args.has_address)
 		return err_set(
 			err, EINVAL, "kernel command line: ip= names no address, and DHCP is iPXE's work");
 	memcpy(plan.mac, a->args.mac, sizeof(plan.mac));
+	/* On all addresses libtorrent would announce once for each, the loopback one included. */
+	(void)inet_ntop(AF_INET, &a->args.address, address, sizeof(address));
+	(void)snprintf(a->listen, sizeof(a->listen), "%s:%d", address, AGENT_PORT);
 	r = link_configure(&plan, err);
 	a->reporter.has_network = r == 0;
 	return r;
@@ -140,7 +145,7 @@ static struct role role_of(const struct agent *a, char hex[65])
 		.root = AGENT_IMAGES,
 		.name = hex,
 		.size = a->release.root.size,
-		.listen = "0.0.0.0:6881",
+		.listen = a->listen,
 	};
 
 	digest_hex(&a->release.root.digest, hex);
