@@ -1,6 +1,13 @@
 /*
- * The initramfs: the agent as /init, its libraries, kernel modules, and what it must know before the network
- * is there. initramfs/ reads it; the layout is described in docs/release.md.
+ * The initramfs: what a node has before its image is there. imager/initrd.c writes it, initramfs/ reads it.
+ *
+ *   /init                        the agent
+ *   /usr/lib*, /usr/lib64        its loader and libraries, at their usual paths
+ *   /usr/lib/modules/RELEASE     kernel modules (modules.h) with depmod's indexes; /usr/lib/firmware
+ *   /etc/swarmboot/keys          the trusted public keys
+ *   /etc/swarmboot/agent.json    {"profile": ..., "arch": "amd64", "kernel": RELEASE}
+ *   /dev/console                 and the empty folders dev newroot proc root run sys
+ *   /bin /lib /lib64 /sbin       links into /usr
  */
 #ifndef IMAGER_INITRD_H
 #define IMAGER_INITRD_H
