@@ -49,11 +49,15 @@ void *cluster_add_row(void *array, size_t *count, size_t size)
 
 int cluster_take_name(struct yaml_node *at, const char *name, char ret[CLUSTER_NAME_SIZE], struct err *err)
 {
+	_cleanup_free_ char *text = NULL;
+
 	if (!at)
 		return err_set(err, EINVAL, "%s: has no value", name);
 	if (parse_name(name) < 0)
 		return yaml_fault(at, name, err,
 			"is no name: 1 to 63 of a-z 0-9 . _ - with a letter or digit at both ends");
+	if (yaml_text(at, name, &text, NULL) == 0)
+		return yaml_fault(at, name, err, "a mapping of keys to values is wanted");
 	(void)snprintf(ret, CLUSTER_NAME_SIZE, "%s", name);
 	return 0;
 }

@@ -1,0 +1,223 @@
+/* The cluster file: a good one field by field, and the sentence of each fault. */
+#include "tests/unit/unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "tests/unit/cluster_sample.h"
+#include "tests/unit/tempdir.h"
+
+static struct in_addr address(const char *text)
+{
+	struct in_addr a;
+
+	assert_int_equal(inet_pton(AF_INET, text, &a), 1);
+	return a;
+}
+
+#define assert_address(a, text) assert_int_equal((a).s_addr, address(text).s_addr)
+
+static void test_whole(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	_cleanup_free_ char *own = path_join(*state, "state"), *key = path_join(*state, "a.pub");
+	const struct cluster_network *n = &c->networks[0];
+
+	assert_string_equal(c->store, "/srv/store");
+	assert_string_equal(c->state, own);
+	assert_int_equal(c->trust.count, 2);
+	assert_string_equal(c->trust.items[0], key);
+	assert_string_equal(c->trust.items[1], "/etc/b.pub");
+	assert_int_equal(c->http_port, 8080);
+	assert_int_equal(c->swarm_port, 6881);
+	assert_int_equal(c->network_count, 1);
+	assert_string_equal(n->name, "boot");
+	assert_string_equal(n->interface, "sbr0");
+	assert_address(n->address, "10.77.0.1");
+	assert_address(n->netmask, "255.255.255.0");
+	assert_address(n->first, "10.77.0.100");
+	assert_address(n->last, "10.77.0.199");
+	assert_address(n->gateway, "10.77.0.254");
+	assert_int_equal(n->dns_count, 2);
+	assert_int_equal(n->lease, 3600);
+	assert_int_equal(c->group_count, 2);
+	assert_string_equal(c->groups[0].cmdline, "console=ttyS0");
+	assert_string_equal(c->groups[1].channel, "k3s:7");
+	assert_string_equal(c->groups[1].cmdline, "");
+}
+
+static void test_nodes(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	const struct cluster_node *n = cluster_node_by_mac(c, "52:54:00:aa:00:01");
+
+	assert_int_equal(c->node_count, 3);
+	assert_string_equal(c->nodes[0].name, "n002");
+	assert_non_null(n);
+	assert_string_equal(n->name, "n001");
+	assert_string_equal(c->groups[n->group].name, "compute");
+	assert_true(n->has_address);
+	assert_ptr_equal(cluster_node_by_name(c, "n001"), n);
+	assert_ptr_equal(cluster_node_by_address(c, address("10.77.0.11")), n);
+	assert_int_equal(n->rack_index, 1);
+	assert_int_equal(cluster_node_by_name(c, "k001")->rack_index, 0);
+	assert_false(cluster_node_by_name(c, "k001")->has_address);
+	assert_null(cluster_node_by_mac(c, "52:54:00:aa:00:09"));
+	assert_null(cluster_node_by_name(c, "n"));
+	assert_null(cluster_node_by_address(c, address("10.77.0.12")));
+	assert_null(cluster_node_by_address(c, address("0.0.0.0")));
+	assert_ptr_equal(cluster_network_of(c, address("10.77.0.200")), &c->networks[0]);
+	assert_null(cluster_network_of(c, address("10.78.0.1")));
+}
+
+static void test_without_nodes(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = NULL;
+
+	assert_int_equal(load_cluster(state, SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS, &c, NULL), 0);
+	assert_int_equal(c->node_count, 0);
+	assert_null(cluster_node_by_mac(c, "52:54:00:aa:00:01"));
+}
+
+#define NET(a, r)  "networks:\n  boot: {interface: sbr0, address: " a ", range: " r "}\n"
+#define NODE(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" text "\n"
+#define N1         "  n1: {mac: \"52:54:00:aa:00:01\", group: compute, address: 10.77.0.11}\n"
+
+static const struct {
+	const char *text;
+	const char *fault; /* after the path */
+} faults[] = {
+	{SAMPLE_NETWORK SAMPLE_GROUPS, ":1: trust: is missing"},
+	{"trust: []\n" SAMPLE_NETWORK SAMPLE_GROUPS, ":1: trust: names no public key file"},
+	{SAMPLE_HEAD SAMPLE_GROUPS, ":1: networks: is missing"},
+	{SAMPLE_HEAD "networks: {}\n" SAMPLE_GROUPS, ":1: networks: names no network"},
+	{SAMPLE_HEAD SAMPLE_NETWORK, ":1: groups: is missing"},
+	{SAMPLE_CLUSTER "mode: x\n", ":18: mode: unknown key; allowed are store, state, trust, http"},
+	{SAMPLE_CLUSTER "http: {port: 0}\n", ":1: http: a port from 1 to 65535 is wanted"},
+	{SAMPLE_CLUSTER "http: {port: 65536}\n", ":1: http: a port from 1 to 65535 is wanted"},
+	{SAMPLE_CLUSTER "http: {port: 6881}\n", ":1: swarm: has the port of http"},
+	{SAMPLE_HEAD NET("10.77.0.1", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
+	{SAMPLE_HEAD NET("10.77.0.0/24", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
+	{SAMPLE_HEAD NET("10.77.0.1/31", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
+	{SAMPLE_HEAD NET("10.77.0.1/24x", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS,
+		":5: address: is not allowed"},
+	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.0.5") SAMPLE_GROUPS, ":5: range: is not allowed"},
+	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.0.9-10.77.0.5") SAMPLE_GROUPS, ":5: range: is not allowed"},
+	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.1.5-10.77.1.9") SAMPLE_GROUPS, ":5: range: lies outside"},
+	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.0.5-10.77.0.255") SAMPLE_GROUPS, ":5: range: lies outside"},
+	{SAMPLE_HEAD NET("10.77.0.6/24", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS,
+		":5: range: holds the head's own address"},
+	{SAMPLE_HEAD SAMPLE_NETWORK "    lease: 1m\n" SAMPLE_GROUPS, ":6: lease: '1m' is not allowed"},
+	{SAMPLE_HEAD SAMPLE_NETWORK
+		"  two: {interface: e1, address: 10.77.0.3/16, range: 10.77.9.1-10.77.9.2}\n" SAMPLE_GROUPS,
+		":11: two: has addresses or interface of network 'boot'"},
+	{SAMPLE_HEAD
+		"networks:\n  boot: {interface: \"a/b\", address: 10.77.0.1/24, range: 1-2}\n" SAMPLE_GROUPS,
+		":5: interface: 'a/b' is no name of an interface"},
+	{SAMPLE_HEAD SAMPLE_NETWORK "groups:\n  a: {channel: slurm}\n",
+		":12: channel: 'slurm' is not allowed"},
+	{SAMPLE_HEAD SAMPLE_NETWORK "groups:\n  a: {channel: \"../x:y\"}\n", ":12: channel: '../x:y'"},
+	{SAMPLE_HEAD SAMPLE_NETWORK "groups:\n  A: {channel: \"x:y\"}\n", ":12: A: is no name"},
+	{SAMPLE_HEAD SAMPLE_NETWORK "groups:\n  a: {channel: \"x:y\", cmdline: \"a\\nb\"}\n",
+		":12: cmdline: at most 1023 printable"},
+	{NODE("  n1: {group: compute}"), ":15: mac: is missing"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00\", group: compute}"),
+		":15: mac: '52:54:00:aa:00' is not allowed"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: gpu}"),
+		":15: group: there is no group 'gpu'; the file has compute, k3s"},
+	{NODE(N1 "  n2: {mac: \"52:54:00:AA:00:01\", group: k3s}"),
+		":16: mac: nodes n1 and n2 have the same one"},
+	{NODE(N1 "  n2: {mac: \"52:54:00:aa:00:02\", group: k3s, address: 10.77.0.11}"),
+		":16: address: nodes n1 and n2 have the same one"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, address: 10.78.0.1}"),
+		":15: address: 10.78.0.1 is in none of the networks"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, address: 10.77.0.1}"),
+		":15: address: 10.77.0.1 is the head's own"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, address: 10.77.0.255}"),
+		":15: address: 10.77.0.255 is in none of the networks"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, address: 10.77.0}"),
+		":15: address: '10.77.0' is no IPv4 address"},
+	{NODE("  n1:"), ":15: n1: a mapping of keys to values is wanted"},
+	{NODE("  n1: here"), ":15: n1: a mapping of keys to values is wanted"},
+};
+
+static void test_faults(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		_cleanup_cluster_ struct cluster *c = NULL;
+		struct err err = {0};
+
+		if (load_cluster(state, faults[i].text, &c, &err) != -EINVAL)
+			fail_msg("row %zu (%s) was taken", i, faults[i].fault);
+		assert_null(c);
+		if (!strstr(err.text, faults[i].fault))
+			fail_msg("row %zu: '%s' has no '%s'", i, err.text, faults[i].fault);
+	}
+}
+
+/* One name under two keys is the parser's fault already, before the index sees it. */
+static void test_name_twice(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = NULL;
+	struct err err = {0};
+
+	assert_true(
+		load_cluster(state, NODE(N1 "  n1: {mac: \"52:54:00:aa:00:02\", group: k3s}"), &c, &err) < 0);
+	assert_non_null(strstr(err.text, "cluster.yaml:"));
+}
+
+static void test_missing_file(void **state)
+{
+	_cleanup_free_ char *path = path_join(*state, "none.yaml");
+	struct cluster *c = NULL;
+	struct err err = {0};
+
+	assert_int_equal(cluster_load(path, &c, &err), -ENOENT);
+	assert_non_null(strstr(err.text, path));
+}
+
+static void put_key(void **state, const char *name, const struct minisign_public *key)
+{
+	_cleanup_free_ char *path = path_join(*state, name);
+	_cleanup_buf_ struct buf text = {0};
+
+	assert_int_equal(minisign_format_public(key, &text, NULL), 0);
+	assert_int_equal(write_file(path, &(struct file_content){text.data, text.len, 0644}, NULL), 0);
+}
+
+static void test_keyring(void **state)
+{
+	static const char text[] = "trust: [a.pub, b.pub]\n" SAMPLE_NETWORK SAMPLE_GROUPS;
+	_cleanup_cluster_ struct cluster *c = NULL;
+	struct minisign_secret secret;
+	struct minisign_public a, b;
+	struct minisign_keyring ring = {0};
+	struct err err = {0};
+
+	assert_int_equal(load_cluster(state, text, &c, NULL), 0);
+	assert_int_equal(cluster_keyring(c, &ring, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "a.pub"));
+	assert_int_equal(minisign_generate(&secret, &a, NULL), 0);
+	assert_int_equal(minisign_generate(&secret, &b, NULL), 0);
+	put_key(state, "a.pub", &a);
+	put_key(state, "b.pub", &b);
+	assert_int_equal(cluster_keyring(c, &ring, NULL), 0);
+	assert_int_equal(ring.count, 2);
+	assert_memory_equal(ring.keys[1].key, b.key, sizeof(b.key));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		unit_test_in_dir(test_whole),
+		unit_test_in_dir(test_nodes),
+		unit_test_in_dir(test_without_nodes),
+		unit_test_in_dir(test_faults),
+		unit_test_in_dir(test_name_twice),
+		unit_test_in_dir(test_missing_file),
+		unit_test_in_dir(test_keyring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
