@@ -16,8 +16,9 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
 
-/* Built once, unpacked by every node: the smallest that still unpacks at the usual speed. */
-#define COMPRESSION "zstd:compression-level=19"
+/* Built once, unpacked by every node. Level 19 takes 23 s for 37 MB and gives 10.35 MB, 17 takes 13 s and
+ * gives 10.8 MB. */
+#define COMPRESSION "zstd:compression-level=17"
 
 struct cpio {
 	struct archive *archive;

@@ -24,7 +24,7 @@ teardown() {
 	kill -HUP "$head_pid"
 	await 240 '.nodes[] | select(.node == "n001" and .phase == "up")'
 
-	digest=$(swarmboot show slurm-compute:1 --json --store "$cache/store" | jq -r .root.digest)
+	digest=$(swarmboot show slurm-compute:1 --json --store "$cache/store" | jq -r .release.root.digest)
 	nodes_json | jq -e --arg d "$digest" '.nodes[] | select(.node == "n001") |
 		.image == $d and (.state == "running" or .state == "degraded") and .bytes_from_seeder > 0'
 	head_stop

@@ -34,7 +34,7 @@ image_make() {
 store_copy() {
 	store=$BATS_TEST_TMPDIR/store
 	cp -al "$cache/store" "$store"
-	image=$(swarmboot show slurm-compute:1 --json --store "$store" | jq -r .root.digest)
+	image=$(swarmboot show slurm-compute:1 --json --store "$store" | jq -r .release.root.digest)
 	image_blob=$store/blobs/sha256/${image#sha256:}
 	cp "$image_blob" "$image_blob.copy"
 	mv "$image_blob.copy" "$image_blob"
