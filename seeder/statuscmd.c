@@ -2,6 +2,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -126,22 +127,42 @@ static void format_progress(const json_t *node, int is_tty, char ret[BAR_WIDTH +
 		(void)snprintf(ret, BAR_WIDTH + 3, "%d%%", (int)(percent > 100 ? 100 : percent));
 }
 
-static void print_node(const json_t *node, int is_tty)
+/* The state of a node that is well, else its fault. */
+static int add_state(const json_t *node, struct buf *line)
+{
+	const char *error = text_of(node, "error"), *units = text_of(node, "failed_units");
+
+	if (*error)
+		return buf_puts(line, error);
+	return buf_printf(line, "%s%s%s%s", text_of(node, "state"), *units ? " (failed: " : "", units,
+		*units ? ")" : "");
+}
+
+static int format_node(const json_t *node, int is_tty, struct buf *line)
 {
 	char age[24], release[96], progress[BAR_WIDTH + 3];
-	const char *state = text_of(node, "state"), *units = text_of(node, "failed_units");
-	const char *name = text_of(node, "node"), *error = text_of(node, "error");
+	const char *name = text_of(node, "node"), *group = text_of(node, "group");
+	int r;
 
 	format_age(number_of(node, "since"), age, sizeof(age));
 	format_release(node, release, sizeof(release));
 	format_progress(node, is_tty, progress);
-	(void)printf("%-17s %-12s %-10s %-*s %-24s %5s  %s%s%s%s\n", *name ? name : text_of(node, "mac"),
-		*text_of(node, "group") ? text_of(node, "group") : "-", text_of(node, "phase"), BAR_WIDTH + 2,
-		progress, release, age, *error ? error : state, !*error && *units ? " (failed: " : "",
-		*error ? "" : units, !*error && *units ? ")" : "");
+	r = buf_printf(line, "%-17s %-12s %-10s %-*s %-24s %5s  ", *name ? name : text_of(node, "mac"),
+		*group ? group : "-", text_of(node, "phase"), BAR_WIDTH + 2, progress, release, age);
+	return r == 0 ? add_state(node, line) : r;
 }
 
-static void print_table(const json_t *root, int is_tty)
+/* A row is one line of a terminal, so that the table keeps its shape. */
+static int columns(int is_tty)
+{
+	struct winsize size;
+
+	if (!is_tty || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return INT_MAX;
+	return size.ws_col;
+}
+
+static int print_table(const json_t *root, int is_tty, struct err *err)
 {
 	const json_t *node;
 	size_t i, up = 0;
@@ -150,11 +171,16 @@ static void print_table(const json_t *root, int is_tty)
 		"PROGRESS", "RELEASE", "SINCE", "STATE");
 	json_array_foreach(json_object_get(root, "nodes"), i, node)
 	{
-		print_node(node, is_tty);
+		_cleanup_buf_ struct buf line = {0};
+
+		if (format_node(node, is_tty, &line) < 0)
+			return err_oom(err, "the table");
+		(void)printf("%.*s\n", columns(is_tty), line.data);
 		up += !strcmp(text_of(node, "phase"), "up");
 	}
 	if (is_tty)
 		(void)printf("%zu of %zu up\n", up, json_array_size(json_object_get(root, "nodes")));
+	return 0;
 }
 
 static int show(const struct status_options *options, const char *server, const char *names, struct err *err)
@@ -173,8 +199,10 @@ static int show(const struct status_options *options, const char *server, const 
 		(void)json_dumpf(root, stdout, JSON_COMPACT);
 		(void)printf("\n");
 	} else {
-		print_table(root, is_tty);
+		r = print_table(root, is_tty, err);
 	}
+	if (r < 0)
+		return r;
 	return fflush(stdout) == 0 ? 0 : err_set(err, errno, "standard output: %s", strerror(errno));
 }
 

@@ -244,9 +244,9 @@ child() {
 	[[ $output == *"address=10.77.0.14"* ]]
 	pid=$(child)
 
-	echo 'nodess: 1' >>cluster.yaml
+	echo 'vlans: 1' >>cluster.yaml
 	kill -HUP "$spawned"
-	wait_for_line log 'keeps the cluster as it was: cluster.yaml:[0-9]+: nodess: unknown key' 10
+	wait_for_line log 'keeps the cluster as it was: cluster.yaml:[0-9]+: vlans: unknown key' 10
 	[[ $(get /v1/boot/52:54:00:aa:00:04.ipxe) == *"swarmboot.node=n004"* ]]
 	cluster_file | sed 's/^store.*/&\nhttp: {port: 8081}/' >cluster.yaml
 	kill -HUP "$spawned"
@@ -311,6 +311,7 @@ child() {
 	serve
 	report n001 52:54:00:aa:00:01 up '"state":"running"'
 	before=$(row n001 .since)
+	timeout 10 bash -c 'until grep -aq running state/nodes.db*; do sleep 0.05; done'
 	kill -KILL "$spawned"
 	wait "$spawned" || true
 	cp state/verified verified
