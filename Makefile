@@ -115,6 +115,7 @@ SRC_seeder := \
 	seeder/ipxe.c \
 	seeder/offers.c \
 	seeder/policy.c \
+	seeder/reload.c \
 	seeder/policytree.c \
 	seeder/scanner.c \
 	seeder/serve.c \

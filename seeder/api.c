@@ -196,7 +196,9 @@ int api_rack_of(struct in_addr address, void *head)
 static void get_announce(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
 {
 	struct head *h = arg;
-	int r = tracker_announce(h->tracker, q->query, q->from, monotonic_ms(), &answer->body);
+	const struct cluster_network *n = cluster_network_of(h->cluster, q->from);
+	size_t index = n ? (size_t)(n - h->cluster->networks) : 0;
+	int r = tracker_announce(h->trackers[index], q->query, q->from, monotonic_ms(), &answer->body);
 
 	answer->status = r < 0 ? 500 : 200;
 }

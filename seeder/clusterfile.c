@@ -51,8 +51,6 @@ int cluster_take_name(struct yaml_node *at, const char *name, char ret[CLUSTER_N
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (!at)
-		return err_set(err, EINVAL, "%s: has no value", name);
 	if (parse_name(name) < 0)
 		return yaml_fault(at, name, err,
 			"is no name: 1 to 63 of a-z 0-9 . _ - with a letter or digit at both ends");

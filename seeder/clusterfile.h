@@ -26,7 +26,7 @@ struct cluster_reader {
 
 /* One zeroed row more at the end of *array (a T **), or NULL. */
 void *cluster_add_row(void *array, size_t *count, size_t size);
-/* The name of a table's row; at is its value, NULL when it has none. 0, or -EINVAL with the fault. */
+/* The name of a table's row, whose value must be a mapping. 0, or -EINVAL with the fault. */
 int cluster_take_name(struct yaml_node *at, const char *name, char ret[CLUSTER_NAME_SIZE], struct err *err);
 
 /* One value of `nodes: NAME:`; base is the reader. */

@@ -1,6 +1,6 @@
 /*
- * The head node's state, shared by the files of the serve command: serve.c starts and stops it, offers.c
- * applies what a scan found, api.c answers from it.
+ * The head node's state, shared by the files of the serve command: serve.c starts and stops it, reload.c
+ * reads its cluster file, offers.c applies what a scan found, api.c answers from it.
  *
  * The loop's thread changes it. Route functions run on the HTTP server's threads, one at a time, under
  * httpd_lock; so what they read or write (cluster, catalog, status) is touched by the loop under the same
@@ -36,7 +36,8 @@ struct head {
 	struct catalog *catalog; /* NULL until the first scan */
 	struct err scan_fault;   /* of the last scan; code 0: none */
 	struct status *status;
-	struct tracker *tracker;
+	struct tracker **trackers; /* one a network: a node is handed only what it can reach */
+	size_t tracker_count;
 	struct swarm *swarm;
 	struct seed *seeds;
 	size_t seed_count;
@@ -44,6 +45,12 @@ struct head {
 	struct scanner *scanner;
 	struct dnsmasq *dnsmasq;
 };
+
+/* reload.c. The cluster file and the keys it names; -EINVAL or the errno of reading with a sentence. */
+int head_load(
+	const char *config, struct cluster **ret_cluster, struct minisign_keyring *ret_ring, struct err *err);
+/* Reads it again. On failure all is as it was. */
+int head_reload(struct head *h, struct err *err);
 
 /* offers.c. The scanner's client: what is wanted, and what was found. */
 int offers_wish(void *head, struct catalog_wish *ret, struct err *err);

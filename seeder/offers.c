@@ -55,13 +55,29 @@ int offers_wish(void *head, struct catalog_wish *ret, struct err *err)
 
 /* ---- seeding ---- */
 
+static int track(struct head *h, const uint8_t infohash[20])
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < h->tracker_count; i++)
+		r = tracker_add_seeder(
+			h->trackers[i], infohash, h->cluster->networks[i].address, h->cluster->swarm_port);
+	return r;
+}
+
+static void untrack(struct head *h, const uint8_t infohash[20])
+{
+	for (size_t i = 0; i < h->tracker_count; i++)
+		tracker_drop(h->trackers[i], infohash);
+}
+
 static void remove_seed(struct head *h, size_t i)
 {
 	struct seed *seed = &h->seeds[i];
 
 	if (!seed->failed)
 		swarm_remove(h->swarm, seed->handle);
-	tracker_drop(h->tracker, seed->infohash);
+	untrack(h, seed->infohash);
 	h->seed_count--;
 	memmove(seed, seed + 1, (h->seed_count - i) * sizeof(*seed));
 }
@@ -82,16 +98,6 @@ static int is_seeded(const struct head *h, const struct digest *image)
 		if (digest_equal(&h->seeds[i].image, image))
 			return 1;
 	return 0;
-}
-
-static int track(struct head *h, const uint8_t infohash[20])
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < h->cluster->network_count; i++)
-		r = tracker_add_seeder(
-			h->tracker, infohash, h->cluster->networks[i].address, h->cluster->swarm_port);
-	return r;
 }
 
 static int add_seed(struct head *h, const struct offer *o, struct err *err)
@@ -186,7 +192,7 @@ static void end_seed(struct head *h, struct seed *seed, const char *why)
 	digest_format(&seed->image, digest);
 	log_error("image %s is no longer seeded: %s", digest, why);
 	swarm_remove(h->swarm, seed->handle);
-	tracker_drop(h->tracker, seed->infohash);
+	untrack(h, seed->infohash);
 	seed->failed = 1;
 	scanner_poke(h->scanner);
 }

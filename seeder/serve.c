@@ -68,15 +68,25 @@ static void stop_status(struct head *h)
 	status_close(h->status);
 }
 
-static int start_tracker(struct head *h, struct err *err)
+static int start_trackers(struct head *h, struct err *err)
 {
-	h->tracker = tracker_new((struct topology){.rack_of = api_rack_of, .arg = h});
-	return h->tracker ? 0 : err_oom(err, "the tracker");
+	h->trackers = calloc(h->cluster->network_count, sizeof(struct tracker *));
+	if (!h->trackers)
+		return err_oom(err, "the trackers");
+	for (; h->tracker_count < h->cluster->network_count; h->tracker_count++) {
+		h->trackers[h->tracker_count] =
+			tracker_new((struct topology){.rack_of = api_rack_of, .arg = h});
+		if (!h->trackers[h->tracker_count])
+			return err_oom(err, "a tracker");
+	}
+	return 0;
 }
 
-static void stop_tracker(struct head *h)
+static void stop_trackers(struct head *h)
 {
-	tracker_free(h->tracker);
+	for (size_t i = 0; i < h->tracker_count; i++)
+		tracker_free(h->trackers[i]);
+	free(h->trackers);
 }
 
 /* On the boot networks only. */
@@ -174,7 +184,7 @@ static const struct part {
 } parts[] = {
 	{"folders", start_folders, NULL},
 	{"status", start_status, stop_status},
-	{"tracker", start_tracker, stop_tracker},
+	{"trackers", start_trackers, stop_trackers},
 	{"swarm", start_swarm, stop_swarm},
 	{"scanner", start_scanner, stop_scanner},
 	{"http", start_http, stop_http},
@@ -207,78 +217,6 @@ static int start_parts(struct head *h, struct err *err)
 	return 0;
 }
 
-/* ---- reload ---- */
-
-static int load(
-	const char *config, struct cluster **ret_cluster, struct minisign_keyring *ret_ring, struct err *err)
-{
-	_cleanup_cluster_ struct cluster *c = NULL;
-	int r = cluster_load(config, &c, err);
-
-	if (r == 0)
-		r = cluster_keyring(c, ret_ring, err);
-	if (r < 0)
-		return r;
-	*ret_cluster = TAKE(c);
-	return 0;
-}
-
-static int same_networks(const struct cluster *a, const struct cluster *b)
-{
-	if (a->network_count != b->network_count)
-		return 0;
-	for (size_t i = 0; i < a->network_count; i++)
-		if (a->networks[i].address.s_addr != b->networks[i].address.s_addr ||
-			strcmp(a->networks[i].interface, b->networks[i].interface) != 0)
-			return 0;
-	return 1;
-}
-
-static int check_same(const struct cluster *a, const struct cluster *b, struct err *err)
-{
-	const char *what = NULL;
-
-	if (strcmp(a->store, b->store) != 0)
-		what = "store";
-	else if (strcmp(a->state, b->state) != 0)
-		what = "state";
-	else if (a->http_port != b->http_port)
-		what = "http";
-	else if (a->swarm_port != b->swarm_port)
-		what = "swarm";
-	else if (!same_networks(a, b))
-		what = "interface or address of a network";
-	return what ? err_set(err, EINVAL, "%s: %s has changed, which needs a restart", b->path, what) : 0;
-}
-
-static int reload(struct head *h, struct err *err)
-{
-	_cleanup_cluster_ struct cluster *c = NULL;
-	struct minisign_keyring ring;
-	int r = load(h->config, &c, &ring, err);
-
-	if (r == 0)
-		r = check_same(h->cluster, c, err);
-	if (r == 0)
-		r = dnsmasq_reload(h->dnsmasq, c, err);
-	if (r < 0)
-		return r;
-	httpd_lock(h->http);
-	r = status_sync(h->status, c);
-	if (r == 0) {
-		struct cluster *old = h->cluster;
-
-		h->cluster = TAKE(c);
-		c = old;
-		h->keyring = ring;
-	}
-	httpd_unlock(h->http);
-	if (r < 0)
-		return err_oom(err, "the node table");
-	scanner_poke(h->scanner);
-	return 0;
-}
-
 /* ---- signals ---- */
 
 static int on_hangup(void *arg)
@@ -286,7 +224,7 @@ static int on_hangup(void *arg)
 	struct head *h = arg;
 	struct err err = {0};
 
-	if (reload(h, &err) < 0)
+	if (head_reload(h, &err) < 0)
 		log_error("keeps the cluster as it was: %s", err.text);
 	else
 		log_info("read %s again nodes=%zu groups=%zu", h->config, h->cluster->node_count,
@@ -352,7 +290,7 @@ static int run_serve(const void *arg, char **args, struct err *err)
 		return err_set(err, EINVAL, "--config is missing"), CLI_USAGE;
 	log_open("swarmboot: ", STDERR_FILENO, options->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	raise_limit();
-	if (load(h.config, &h.cluster, &h.keyring, err) < 0)
+	if (head_load(h.config, &h.cluster, &h.keyring, err) < 0)
 		return CLI_FAULT;
 	h.loop = loop_new();
 	r = h.loop ? serve(&h, err) : err_oom(err, "the loop");

@@ -101,28 +101,11 @@ int yaml_load(const char *path, struct yaml_doc **ret, struct err *err)
 	return 0;
 }
 
-/* The key whose value the node is, or NULL. */
-static struct fy_node *key_of(struct fy_node *node)
-{
-	struct fy_node *parent = fy_node_get_parent(node);
-	struct fy_node_pair *pair;
-	void *it = NULL;
-
-	while (parent && fy_node_is_mapping(parent) && (pair = fy_node_mapping_iterate(parent, &it)))
-		if (fy_node_pair_value(pair) == node)
-			return fy_node_pair_key(pair);
-	return NULL;
-}
-
 static int line_of(struct fy_node *node)
 {
 	const struct fy_mark *mark;
 	struct fy_token *token = fy_node_is_scalar(node) ? fy_node_get_scalar_token(node) : NULL;
-	/* A value that is not there has no place of its own. */
-	struct fy_node *key = fy_node_is_null(node) ? key_of(node) : NULL;
 
-	if (key)
-		return line_of(key);
 	if (!token) {
 		/* A mapping or sequence begins where its first value does. */
 		struct fy_node_pair *pair =
@@ -322,6 +305,8 @@ static int read_table(struct yaml_node *node, const struct yaml_key *k, void *ba
 
 		if (r < 0)
 			return r;
+		if (fy_node_is_null(fy_node_pair_value(pair)))
+			return yaml_fault(own(fy_node_pair_key(pair)), name, err, "has no value");
 		r = k->each(own(fy_node_pair_value(pair)), name, base, err);
 		if (r < 0)
 			return r;

@@ -39,7 +39,8 @@ enum yaml_kind {
 	YAML_STRINGS, /* struct yaml_strings: a list of strings (one string counts as a list of one) */
 	YAML_MAP,     /* a nested mapping, read by .keys into base + offset */
 	YAML_LIST,    /* a list of mappings or values, each handed to .each */
-	YAML_TABLE,   /* a mapping of name -> value with free names, each handed to .each with its name */
+	YAML_TABLE, /* a mapping of name -> value (never empty) with free names, each handed to .each with its
+		       name */
 };
 
 struct yaml_strings {

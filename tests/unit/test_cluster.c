@@ -138,7 +138,7 @@ static const struct {
 		":15: address: 10.77.0.255 is in none of the networks"},
 	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, address: 10.77.0}"),
 		":15: address: '10.77.0' is no IPv4 address"},
-	{NODE("  n1:"), ":15: n1: a mapping of keys to values is wanted"},
+	{NODE("  n1:"), ":15: n1: has no value"},
 	{NODE("  n1: here"), ":15: n1: a mapping of keys to values is wanted"},
 };
 
