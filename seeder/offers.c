@@ -158,6 +158,22 @@ static void tell_channel(const struct catalog *old, const struct catalog_channel
 		(unsigned long long)now->offer->release.sequence, digest);
 }
 
+/* Whether a node was sent off with a release while the scan that no longer has it was running. */
+static int misses_running(const struct head *h, const struct catalog *old, const struct catalog *now)
+{
+	size_t count;
+	const struct status_row *const *rows = status_rows(h->status, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct digest release;
+
+		if (digest_parse(rows[i]->last.release, &release) == 0 && catalog_release(old, &release) &&
+			!catalog_release(now, &release))
+			return 1;
+	}
+	return 0;
+}
+
 void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 {
 	struct head *h = head;
@@ -177,6 +193,8 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 	add_seeds(h, catalog);
 	httpd_lock(h->http);
 	h->catalog = catalog;
+	if (misses_running(h, old, catalog))
+		scanner_poke(h->scanner);
 	httpd_unlock(h->http);
 	catalog_free(old);
 }
