@@ -57,6 +57,7 @@ SRC_format := \
 	imager/format/releases.c \
 	imager/format/secretkey.c \
 	imager/format/store.c \
+	imager/format/storeblob.c \
 	imager/format/storework.c \
 	imager/format/trust.c \
 	imager/format/yaml.c
@@ -108,6 +109,7 @@ SRC_seeder := \
 	seeder/clusterfile.c \
 	seeder/clusternet.c \
 	seeder/clusternode.c \
+	seeder/clusterrow.c \
 	seeder/dnsmasq.c \
 	seeder/dnsmasqconf.c \
 	seeder/http.c \

@@ -33,33 +33,6 @@ static void reader_release(struct cluster_reader *r)
 	cluster_free(r->cluster);
 }
 
-void *cluster_add_row(void *array, size_t *count, size_t size)
-{
-	void **rows = array;
-	char *grown = realloc(*rows, (*count + 1) * size);
-
-	if (!grown)
-		return NULL;
-	*rows = grown;
-	grown += *count * size;
-	memset(grown, 0, size);
-	(*count)++;
-	return grown;
-}
-
-int cluster_take_name(struct yaml_node *at, const char *name, char ret[CLUSTER_NAME_SIZE], struct err *err)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (parse_name(name) < 0)
-		return yaml_fault(at, name, err,
-			"is no name: 1 to 63 of a-z 0-9 . _ - with a letter or digit at both ends");
-	if (yaml_text(at, name, &text, NULL) == 0)
-		return yaml_fault(at, name, err, "a mapping of keys to values is wanted");
-	(void)snprintf(ret, CLUSTER_NAME_SIZE, "%s", name);
-	return 0;
-}
-
 static int overlaps(const struct cluster_network *a, const struct cluster_network *b)
 {
 	return cluster_network_has(a, b->address) || cluster_network_has(b, a->address);

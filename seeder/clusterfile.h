@@ -1,4 +1,4 @@
-/* Private to the readers of the cluster file: clusterfile.c, clusternet.c, clusternode.c. */
+/* Private to the readers of the cluster file: clusterfile.c, clusterrow.c, clusternet.c, clusternode.c. */
 #ifndef SEEDER_CLUSTERFILE_H
 #define SEEDER_CLUSTERFILE_H
 
@@ -24,7 +24,7 @@ struct cluster_reader {
 	size_t raw_count;
 };
 
-/* One zeroed row more at the end of *array (a T **), or NULL. */
+/* clusterrow.c: one zeroed row more at the end of *array (a T **), or NULL. */
 void *cluster_add_row(void *array, size_t *count, size_t size);
 /* The name of a table's row, whose value must be a mapping. 0, or -EINVAL with the fault. */
 int cluster_take_name(struct yaml_node *at, const char *name, char ret[CLUSTER_NAME_SIZE], struct err *err);

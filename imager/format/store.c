@@ -1,5 +1,5 @@
-/* Owns the folder and its blobs: opening, making, adding, reading whole. What the blobs mean is in
- * ocimanifest.c and releases.c. */
+/* Owns the folder and what is added to it: opening, making, adding. What the blobs mean is in ocimanifest.c
+ * and releases.c. */
 #include "imager/format/store.h"
 
 #include <errno.h>
@@ -14,7 +14,6 @@
 #define LAYOUT_FILE  "oci-layout"
 #define LAYOUT_TEXT  "{\"imageLayoutVersion\":\"1.0.0\"}\n"
 #define LAYOUT_LIMIT 4096
-#define BLOBS        "blobs/sha256"
 
 const char *store_choose(const char *given)
 {
@@ -28,14 +27,6 @@ const char *store_choose(const char *given)
 const char *store_path(const struct store *s)
 {
 	return s->path;
-}
-
-char *store_blob_path(const struct store *s, const struct digest *d)
-{
-	char hex[65], *path;
-
-	digest_hex(d, hex);
-	return asprintf(&path, "%s/" BLOBS "/%s", s->path, hex) < 0 ? NULL : path;
 }
 
 /* ---- opening ---- */
@@ -84,7 +75,8 @@ static int check_empty(const char *path, struct err *err)
 /* The layout file comes last: it makes the folder a store. */
 static int make_layout(struct store *s, struct err *err)
 {
-	_cleanup_free_ char *blobs = path_join(s->path, BLOBS), *layout = path_join(s->path, LAYOUT_FILE);
+	_cleanup_free_ char *blobs = path_join(s->path, STORE_BLOBS),
+			    *layout = path_join(s->path, LAYOUT_FILE);
 	_cleanup_json_ json_t *index =
 		json_pack("{s:i,s:s,s:[]}", "schemaVersion", 2, "mediaType", OCI_INDEX_TYPE, "manifests");
 	_cleanup_close_ int lock = -1;
@@ -196,7 +188,7 @@ static int place_blob(const char *path, const char *blob, uint64_t size, struct 
 
 int store_add_file(struct store *s, const char *path, struct release_part *ret, struct err *err)
 {
-	_cleanup_free_ char *blob = NULL, *blobs = path_join(s->path, BLOBS);
+	_cleanup_free_ char *blob = NULL, *blobs = path_join(s->path, STORE_BLOBS);
 	struct release_part part = {0};
 	int r = store_begin(s, err);
 
@@ -230,25 +222,4 @@ int store_add_bytes(struct store *s, const void *data, size_t len, struct releas
 		return err_oom(err, s->work);
 	r = write_file(path, &(struct file_content){data, len, 0644}, err);
 	return r < 0 ? r : store_add_file(s, path, ret, err);
-}
-
-int store_read_blob(
-	struct store *s, const struct release_part *part, size_t limit, struct buf *ret, struct err *err)
-{
-	_cleanup_free_ char *path = store_blob_path(s, &part->digest);
-	char *data = NULL;
-	size_t len = 0;
-	int r;
-
-	if (!path)
-		return err_oom(err, "a blob");
-	r = read_file(path, limit, &data, &len, err);
-	if (r < 0)
-		return r;
-	buf_release(ret);
-	*ret = (struct buf){.data = data, .len = len, .size = len + 1};
-	if (len != part->size)
-		return err_set(err, EBADMSG, "%s: has %zu bytes instead of %llu", path, len,
-			(unsigned long long)part->size);
-	return 0;
 }

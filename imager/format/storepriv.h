@@ -10,6 +10,9 @@
 #define STORE_INDEX_LIMIT    (4 << 20)
 #define STORE_MANIFEST_LIMIT (1 << 20)
 
+/* Below the store. */
+#define STORE_BLOBS "blobs/sha256"
+
 #define OCI_INDEX_TYPE    "application/vnd.oci.image.index.v1+json"
 #define OCI_MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
 #define OCI_REF_NAME      "org.opencontainers.image.ref.name"
@@ -66,7 +69,7 @@ int ocimanifest_format(
 /* 1: it is a release; 0: some other image; -EBADMSG. */
 int ocimanifest_parse(const struct buf *data, struct ocimanifest *ret, struct err *err);
 
-/* ---- store.c ---- */
+/* ---- storeblob.c ---- */
 
 /* A blob of at most limit bytes whose size must be the part's. */
 int store_read_blob(
