@@ -60,7 +60,8 @@ SRC_format := \
 	imager/format/storeblob.c \
 	imager/format/storework.c \
 	imager/format/trust.c \
-	imager/format/yaml.c
+	imager/format/yaml.c \
+	imager/format/yamldoc.c
 
 SRC_wire := \
 	seeder/wire/bootargs.c \
@@ -85,6 +86,7 @@ SRC_imager := \
 	imager/packages.c \
 	imager/password.c \
 	imager/profile.c \
+	imager/profilecheck.c \
 	imager/sandbox.c \
 	imager/scrub.c \
 	imager/sign.c \

@@ -1,19 +1,18 @@
 /*
  * Owns the profile: the tables below are its format. Reading and the faults' places are
- * imager/format/yaml.c's work; what the values do to a tree is tree.c's and the sources'.
+ * imager/format/yaml.c's work, what values must be beyond their kind is profilecheck.c's; what they do to a
+ * tree is tree.c's and the sources'.
  */
 #include "imager/profile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "imager/base/io.h"
-#include "imager/base/parse.h"
+#include "imager/profilecheck.h"
 
 #define DEFAULT_LEVEL 9
 #define DEFAULT_BLOCK (256 * 1024)
@@ -176,28 +175,40 @@ static int each_package(struct yaml_node *node, const char *name, void *base, st
 	return 0;
 }
 
+/* The greatest number is no user to the kernel: chown(2) takes it for "leave it". */
+static int check_id(struct yaml_node *node, const char *key, uint64_t id, struct err *err)
+{
+	if (id == UINT64_MAX || id < UINT32_MAX)
+		return 0;
+	return yaml_fault(node, key, err, "'%" PRIu64 "' is not allowed: 0 to 4294967294", id);
+}
+
 static int each_group(struct yaml_node *node, const char *name, void *base, struct err *err)
 {
 	struct profile *p = base;
 	struct profile_group *group = grow(&p->groups, &p->group_count, sizeof(*group));
+	int r;
 
 	(void)name;
 	if (!group)
 		return err_oom(err, "groups");
 	group->gid = UINT64_MAX;
-	return yaml_read_map(node, group_keys, group, err);
+	r = yaml_read_map(node, group_keys, group, err);
+	return r < 0 ? r : check_id(node, "gid", group->gid, err);
 }
 
 static int each_user(struct yaml_node *node, const char *name, void *base, struct err *err)
 {
 	struct profile *p = base;
 	struct profile_user *user = grow(&p->users, &p->user_count, sizeof(*user));
+	int r;
 
 	(void)name;
 	if (!user)
 		return err_oom(err, "users");
 	user->uid = UINT64_MAX;
-	return yaml_read_map(node, user_keys, user, err);
+	r = yaml_read_map(node, user_keys, user, err);
+	return r < 0 ? r : check_id(node, "uid", user->uid, err);
 }
 
 static int each_script(struct yaml_node *node, const char *name, void *base, struct err *err)
@@ -233,102 +244,6 @@ static int each_file(struct yaml_node *node, const char *name, void *base, struc
 	return 0;
 }
 
-/* Relative paths of a profile start at its folder. */
-static int resolve(const struct profile *p, char **path)
-{
-	char *joined;
-
-	if (!*path || **path == '/')
-		return 0;
-	joined = path_join(p->folder, *path);
-	if (!joined)
-		return -ENOMEM;
-	free(*path);
-	*path = joined;
-	return 0;
-}
-
-static int check_from(struct profile *p, struct err *err)
-{
-	struct yaml_node *root = yaml_root(p->doc);
-	struct profile_from *f = &p->from;
-
-	if (!!f->debian.suite + !!f->tar + !!f->dir != 1)
-		return yaml_fault(root, "from", err, "exactly one of debian, tar and dir is wanted");
-	f->kind = f->debian.suite ? "debian" : f->tar ? "tar" : "dir";
-	if (!f->debian.suite && p->package_count)
-		return yaml_fault(p->packages[0].node, "packages", err,
-			"packages are installed from: debian only, not from: %s", f->kind);
-	if (!f->debian.suite && p->kernel.package)
-		return yaml_fault(root, "kernel", err,
-			"a kernel package is installed from: debian only, not from: %s", f->kind);
-	if (resolve(p, &f->debian.keyring) < 0 || resolve(p, &f->tar) < 0 || resolve(p, &f->dir) < 0)
-		return err_oom(err, "from");
-	return 0;
-}
-
-static int check_numbers(struct profile *p, struct err *err)
-{
-	struct yaml_node *root = yaml_root(p->doc);
-	uint64_t block = p->squashfs.block;
-
-	if (p->squashfs.level < 1 || p->squashfs.level > 22)
-		return yaml_fault(root, "squashfs.level", err, "a zstd level from 1 to 22 is wanted");
-	if (block < 4096 || block > 1024 * 1024 || block & (block - 1))
-		return yaml_fault(root, "squashfs.block", err, "a power of two from 4KiB to 1MiB is wanted");
-	if (p->version && strlen(p->version) > 63)
-		return yaml_fault(root, "version", err, "at most 63 bytes are allowed");
-	if (p->kernel.cmdline && (strlen(p->kernel.cmdline) > 1000 || strpbrk(p->kernel.cmdline, "\n\"{}")))
-		return yaml_fault(root, "kernel.cmdline", err,
-			"at most 1000 bytes on one line, without quotes and braces, are allowed");
-	return 0;
-}
-
-static int add_file_digest(struct digest_stream *stream, const char *path, struct err *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct digest digest;
-	int r = fd < 0 ? -errno : digest_fd(fd, &digest, NULL, NULL, NULL);
-
-	if (r < 0)
-		return err_path(err, -r, path);
-	return digest_stream_add(stream, digest.bytes, sizeof(digest.bytes));
-}
-
-/* A folder's files are not hashed here: the image's own digest tells them. */
-static int add_source(
-	struct profile *p, struct profile_file *file, struct digest_stream *stream, struct err *err)
-{
-	struct stat st;
-	struct err why = {0};
-
-	if (resolve(p, &file->source) < 0)
-		return err_oom(err, file->path);
-	if (stat(file->source, &st) < 0)
-		return yaml_fault(file->node, "source", err, "%s: %s", file->source, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return yaml_fault(file->node, "source", err, "%s: neither a file nor a folder", file->source);
-	if (add_file_digest(stream, file->source, &why) < 0)
-		return yaml_fault(file->node, "source", err, "%s", why.text);
-	return 0;
-}
-
-static int take_sources(struct profile *p, const char *path, struct err *err)
-{
-	struct digest_stream *stream = digest_stream_new();
-	int r = stream ? add_file_digest(stream, path, err) : err_oom(err, path);
-
-	for (size_t i = 0; r >= 0 && i < p->file_count; i++)
-		if (p->files[i].source)
-			r = add_source(p, &p->files[i], stream, err);
-	if (r >= 0)
-		r = digest_stream_end(stream, &p->source);
-	digest_stream_free(stream);
-	return r;
-}
-
 static int load(struct profile *p, const char *path, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -344,13 +259,7 @@ static int load(struct profile *p, const char *path, struct err *err)
 	r = yaml_read_map(yaml_root(p->doc), profile_keys, p, err);
 	if (r < 0)
 		return r;
-	r = check_from(p, err);
-	if (r < 0)
-		return r;
-	r = check_numbers(p, err);
-	if (r < 0)
-		return r;
-	return take_sources(p, path, err);
+	return profile_check(p, path, err);
 }
 
 int profile_load(const char *path, struct profile **ret, struct err *err)

@@ -11,7 +11,6 @@
 #include "imager/format/json.h"
 
 #define FORMAT_NUMBER 1
-#define NUMBER_MAX    (INT64_C(1) << 53) /* what every JSON reader keeps exact (RFC 8259, section 6) */
 
 enum kind { KIND_NUMBER, KIND_TEXT, KIND_DIGEST };
 
@@ -147,7 +146,7 @@ static int read_number(const struct field *f, const json_t *value, struct releas
 
 	if (!json_is_integer(value))
 		return fault(f, err, "not a whole number", "");
-	if (number < f->min || number > NUMBER_MAX)
+	if (number < f->min || number > (json_int_t)RELEASE_NUMBER_MAX)
 		return fault(f, err, "out of range", f->min ? " 1 to 2^53" : " 0 to 2^53");
 	*(uint64_t *)(void *)((char *)r + f->offset) = (uint64_t)number;
 	return 0;

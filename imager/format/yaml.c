@@ -1,137 +1,15 @@
 /*
- * Owns the reading of YAML by a schema table over libfyaml's document tree. A struct yaml_node is libfyaml's
- * own node: the file and line of a fault come from its token. Knows nothing of what the keys mean.
+ * Owns the reading of YAML by a schema table. The document and the places of its faults are yamldoc.c's; what
+ * the keys mean is their readers'.
  */
 #include "imager/format/yaml.h"
 
 #include <errno.h>
-#include <libfyaml.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "imager/base/buf.h"
-#include "imager/base/io.h"
 #include "imager/base/parse.h"
-
-struct yaml_doc {
-	struct fy_document *fyd;
-	struct fy_diag *diag;
-	char *text; /* the document's tokens point into it */
-	char *path;
-};
-
-static struct fy_node *fy(const struct yaml_node *node)
-{
-	return (struct fy_node *)(uintptr_t)node;
-}
-
-static struct yaml_node *own(struct fy_node *node)
-{
-	return (struct yaml_node *)node;
-}
-
-void yaml_free(struct yaml_doc *doc)
-{
-	if (!doc)
-		return;
-	fy_document_destroy(doc->fyd);
-	fy_diag_destroy(doc->diag);
-	free(doc->text);
-	free(doc->path);
-	free(doc);
-}
-
-struct yaml_node *yaml_root(struct yaml_doc *doc)
-{
-	return own(fy_document_root(doc->fyd));
-}
-
-/* The first error libfyaml collected: "file:line: sentence". */
-static int syntax_fault(struct yaml_doc *doc, struct err *err)
-{
-	void *prev = NULL;
-	struct fy_diag_error *e = fy_diag_errors_iterate(doc->diag, &prev);
-
-	if (!e)
-		return err_set(err, EINVAL, "%s: empty: no YAML document in it", doc->path);
-	return err_set(err, EINVAL, "%s:%d: %s", doc->path, e->line > 0 ? e->line : 1, e->msg);
-}
-
-static int build(struct yaml_doc *doc, size_t len, struct err *err)
-{
-	struct fy_diag_cfg diag_cfg;
-	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET};
-
-	fy_diag_cfg_default(&diag_cfg);
-	diag_cfg.fp = NULL;
-	doc->diag = fy_diag_create(&diag_cfg);
-	if (!doc->diag)
-		return err_oom(err, doc->path);
-	fy_diag_set_collect_errors(doc->diag, true);
-	cfg.diag = doc->diag;
-	doc->fyd = fy_document_build_from_string(&cfg, doc->text, len);
-	if (!doc->fyd)
-		return syntax_fault(doc, err);
-	if (!fy_document_root(doc->fyd))
-		return err_set(err, EINVAL, "%s: empty", doc->path);
-	/* Where faults find the file's name again. */
-	if (fy_node_set_meta(fy_document_root(doc->fyd), doc->path) < 0)
-		return err_oom(err, doc->path);
-	return 0;
-}
-
-int yaml_load(const char *path, struct yaml_doc **ret, struct err *err)
-{
-	_cleanup_yaml_ struct yaml_doc *doc = calloc(1, sizeof(*doc));
-	size_t len;
-	int r;
-
-	if (!doc || !(doc->path = strdup(path)))
-		return err_oom(err, path);
-	r = read_file(path, YAML_LIMIT, &doc->text, &len, err);
-	if (r < 0)
-		return r;
-	if (strlen(doc->text) != len)
-		return err_set(err, EINVAL, "%s: holds a NUL byte, so it is not a text", path);
-	r = build(doc, len, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE(doc);
-	return 0;
-}
-
-static int line_of(struct fy_node *node)
-{
-	const struct fy_mark *mark;
-	struct fy_token *token = fy_node_is_scalar(node) ? fy_node_get_scalar_token(node) : NULL;
-
-	if (!token) {
-		/* A mapping or sequence begins where its first value does. */
-		struct fy_node_pair *pair =
-			fy_node_is_mapping(node) ? fy_node_mapping_get_by_index(node, 0) : NULL;
-		struct fy_node *first = pair ? fy_node_pair_key(pair) : NULL;
-
-		if (!first && fy_node_is_sequence(node))
-			first = fy_node_sequence_get_by_index(node, 0);
-		return first ? line_of(first) : 1;
-	}
-	mark = fy_token_start_mark(token);
-	return mark ? mark->line + 1 : 1;
-}
-
-int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, const char *fmt, ...)
-{
-	const char *path = fy_node_get_meta(fy_document_root(fy_node_document(fy(node))));
-	char what[ERR_TEXT_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	return err_set(err, EINVAL, "%s:%d: %s%s%s", path ? path : "?", line_of(fy(node)), key ? key : "",
-		key ? ": " : "", what);
-}
+#include "imager/format/yamlpriv.h"
 
 void yaml_strings_release(struct yaml_strings *s)
 {
@@ -149,9 +27,9 @@ int yaml_text(struct yaml_node *node, const char *key, char **ret, struct err *e
 	size_t len;
 	char *copy;
 
-	if (!fy_node_is_scalar(fy(node)))
+	if (!fy_node_is_scalar(yaml_fy(node)))
 		return yaml_fault(node, key, err, "a single value is wanted, not a list or mapping");
-	text = fy_node_get_scalar(fy(node), &len);
+	text = fy_node_get_scalar(yaml_fy(node), &len);
 	copy = text ? strndup(text, len) : strdup("");
 	if (!copy)
 		return err_oom(err, key);
@@ -261,12 +139,12 @@ static int read_strings(struct yaml_node *node, const struct yaml_key *k, void *
 	void *it = NULL;
 	struct fy_node *item;
 
-	if (fy_node_is_scalar(fy(node)))
+	if (fy_node_is_scalar(yaml_fy(node)))
 		return read_string_into(node, k, field, err);
-	if (!fy_node_is_sequence(fy(node)))
+	if (!fy_node_is_sequence(yaml_fy(node)))
 		return yaml_fault(node, k->name, err, "a list is wanted, not a mapping");
-	while ((item = fy_node_sequence_iterate(fy(node), &it))) {
-		int r = read_string_into(own(item), k, field, err);
+	while ((item = fy_node_sequence_iterate(yaml_fy(node), &it))) {
+		int r = read_string_into(yaml_own(item), k, field, err);
 
 		if (r < 0)
 			return r;
@@ -279,11 +157,11 @@ static int read_list(struct yaml_node *node, const struct yaml_key *k, void *bas
 	void *it = NULL;
 	struct fy_node *item;
 
-	if (!fy_node_is_sequence(fy(node)))
+	if (!fy_node_is_sequence(yaml_fy(node)))
 		return yaml_fault(
 			node, k->name, err, "a list is wanted: %s", k->allowed ? k->allowed : "- ITEM");
-	while ((item = fy_node_sequence_iterate(fy(node), &it))) {
-		int r = k->each(own(item), NULL, base, err);
+	while ((item = fy_node_sequence_iterate(yaml_fy(node), &it))) {
+		int r = k->each(yaml_own(item), NULL, base, err);
 
 		if (r < 0)
 			return r;
@@ -296,22 +174,30 @@ static int read_table(struct yaml_node *node, const struct yaml_key *k, void *ba
 	void *it = NULL;
 	struct fy_node_pair *pair;
 
-	if (!fy_node_is_mapping(fy(node)))
+	if (!fy_node_is_mapping(yaml_fy(node)))
 		return yaml_fault(node, k->name, err, "a mapping is wanted: %s",
 			k->allowed ? k->allowed : "NAME: VALUE");
-	while ((pair = fy_node_mapping_iterate(fy(node), &it))) {
+	while ((pair = fy_node_mapping_iterate(yaml_fy(node), &it))) {
 		_cleanup_free_ char *name = NULL;
-		int r = yaml_text(own(fy_node_pair_key(pair)), k->name, &name, err);
+		int r = yaml_text(yaml_own(fy_node_pair_key(pair)), k->name, &name, err);
 
 		if (r < 0)
 			return r;
 		if (fy_node_is_null(fy_node_pair_value(pair)))
-			return yaml_fault(own(fy_node_pair_key(pair)), name, err, "has no value");
-		r = k->each(own(fy_node_pair_value(pair)), name, base, err);
+			return yaml_fault(yaml_own(fy_node_pair_key(pair)), name, err, "has no value");
+		r = k->each(yaml_own(fy_node_pair_value(pair)), name, base, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+static int read_map(struct yaml_node *node, const struct yaml_key *k, void *field, struct err *err)
+{
+	if (!fy_node_is_mapping(yaml_fy(node)))
+		return yaml_fault(node, k->name, err, "a mapping is wanted: %s",
+			k->allowed ? k->allowed : "KEY: VALUE");
+	return yaml_read_map(node, k->keys, field, err);
 }
 
 static int read_value(struct yaml_node *node, const struct yaml_key *k, void *base, struct err *err)
@@ -322,7 +208,7 @@ static int read_value(struct yaml_node *node, const struct yaml_key *k, void *ba
 	case YAML_STRINGS:
 		return read_strings(node, k, field, err);
 	case YAML_MAP:
-		return yaml_read_map(node, k->keys, field, err);
+		return read_map(node, k, field, err);
 	case YAML_LIST:
 		return read_list(node, k, base, err);
 	case YAML_TABLE:
@@ -352,7 +238,7 @@ static int unknown_key(struct yaml_node *key, const char *name, const struct yam
 
 static int read_pair(struct fy_node_pair *pair, const struct yaml_key *keys, void *base, struct err *err)
 {
-	struct yaml_node *key = own(fy_node_pair_key(pair)), *value = own(fy_node_pair_value(pair));
+	struct yaml_node *key = yaml_own(fy_node_pair_key(pair)), *value = yaml_own(fy_node_pair_value(pair));
 	_cleanup_free_ char *name = NULL;
 	const struct yaml_key *k;
 	int r;
@@ -365,7 +251,7 @@ static int read_pair(struct fy_node_pair *pair, const struct yaml_key *keys, voi
 	k = find_key(keys, name);
 	if (!k)
 		return unknown_key(key, name, keys, err);
-	if (!value)
+	if (!value || fy_node_is_null(yaml_fy(value)))
 		return yaml_fault(
 			key, name, err, "has no value; allowed is %s", k->allowed ? k->allowed : "a value");
 	return read_value(value, k, base, err);
@@ -376,16 +262,17 @@ int yaml_read_map(struct yaml_node *node, const struct yaml_key *keys, void *bas
 	void *it = NULL;
 	struct fy_node_pair *pair;
 
-	if (!node || !fy_node_is_mapping(fy(node)))
+	if (!node || !fy_node_is_mapping(yaml_fy(node)))
 		return node ? yaml_fault(node, NULL, err, "a mapping of keys to values is wanted") : -EINVAL;
-	while ((pair = fy_node_mapping_iterate(fy(node), &it))) {
+	while ((pair = fy_node_mapping_iterate(yaml_fy(node), &it))) {
 		int r = read_pair(pair, keys, base, err);
 
 		if (r < 0)
 			return r;
 	}
 	for (const struct yaml_key *k = keys; k->name; k++)
-		if (k->required && !fy_node_mapping_lookup_value_by_string(fy(node), k->name, (size_t)-1))
+		if (k->required &&
+			!fy_node_mapping_lookup_value_by_string(yaml_fy(node), k->name, (size_t)-1))
 			return yaml_fault(node, k->name, err, "is missing; wanted is %s",
 				k->allowed ? k->allowed : "a value");
 	return 0;

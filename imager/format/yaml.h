@@ -23,8 +23,10 @@ DEFINE_CLEANUP(struct yaml_doc *, yaml_free)
 #define _cleanup_yaml_ _cleanup_(yaml_free_p)
 struct yaml_node *yaml_root(struct yaml_doc *doc);
 
-/* Sets err to "file:line: KEY: sentence" for the place of the node (node may be any node of the document).
- * Returns -EINVAL. */
+/*
+ * Sets err to "file:line: KEY: sentence" and returns -EINVAL. node may be any node of the document; the line
+ * is its own or, for a mapping that holds KEY ("a.b": b in a), the key's.
+ */
 int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -105,6 +105,19 @@ static void test_all_kinds(void **state)
 	sample_release(&s);
 }
 
+/* An alias stands for the value, not for the name of its anchor. */
+static void test_alias(void **state)
+{
+	struct sample s = {0};
+	struct err err = {0};
+
+	(void)state;
+	if (read_text("name: &who n1\ntext: *who\n", &s, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(s.text, "n1");
+	sample_release(&s);
+}
+
 static void test_faults(void **state)
 {
 	static const struct {
@@ -121,11 +134,13 @@ static void test_faults(void **state)
 		{"name: n\nmac: 52:54\n", ":2: mac: "},
 		{"name: n\nlist: {a: b}\n", ":2: list: a list is wanted"},
 		{"name: n\nlist: ['']\n", ":2: list: an empty value"},
-		{"name: n\ninner: 5\n", ":2: a mapping of keys to values is wanted"},
+		{"name: n\ninner: 5\n", ":2: inner: a mapping is wanted: KEY: VALUE"},
 		{"name: n\ninner:\n  limit: x\n", ":3: limit: 'x' is not allowed"},
 		{"name: n\neach:\n- ok\n- bad\n", ":4: no"},
 		{"name: n\ntable:\n  k: bad\n", ":3: k: no"},
 		{"name: n\nname: m\n", ":2: "},
+		{"name: n\ntext: *gone\n", ":2: "},
+		{"name: n\ninner:\n", ":2: inner: has no value"},
 		{"name: [\n", ""},
 		{"", "empty"},
 		{"- a\n", ":1: a mapping of keys"},
@@ -145,7 +160,8 @@ static void test_faults(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_faults)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_alias),
+		cmocka_unit_test(test_faults)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
