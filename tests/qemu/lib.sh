@@ -65,8 +65,9 @@ cluster_file() {
 }
 
 head_start() {
-	lab exec -- "$BUILD_DIR/swarmboot" serve --config "$BATS_TEST_TMPDIR/cluster.yaml" \
-		>"$BATS_TEST_TMPDIR/head.log" 2>&1 3>&- &
+	# Not by the function above: the pid would be a shell's.
+	"$top/tests/lab/lab" --dir "$BATS_TEST_TMPDIR/lab" exec -- "$BUILD_DIR/swarmboot" serve --config \
+		"$BATS_TEST_TMPDIR/cluster.yaml" >"$BATS_TEST_TMPDIR/head.log" 2>&1 3>&- &
 	head_pid=$!
 	await 30 '.nodes | length >= 0'
 }
