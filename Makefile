@@ -80,6 +80,7 @@ SRC_imager := \
 	imager/images.c \
 	imager/initrd.c \
 	imager/intree.c \
+	imager/jsonout.c \
 	imager/kconfig.c \
 	imager/lint.c \
 	imager/modules.c \
@@ -168,6 +169,9 @@ libs = $(foreach c,$(1),$(LIBS_$(c)))
 # Who links what, upper layers first.
 USES_swarmboot := imager seeder swarm wire format base
 USES_init := agent swarm wire format base
+
+# Objects are kept, also those that only a test program needs.
+.SECONDARY:
 
 .PHONY: all
 all: $(B)/swarmboot $(B)/swarmboot-init man

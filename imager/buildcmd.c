@@ -3,19 +3,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "imager/base/io.h"
 #include "imager/base/parse.h"
 #include "imager/base/progress.h"
 #include "imager/commands.h"
+#include "imager/format/json.h"
+#include "imager/jsonout.h"
 #include "imager/sign.h"
 
-#define DEFAULT_STORE "/var/lib/swarmboot/store"
 #define DEFAULT_AGENT "/usr/lib/swarmboot/swarmboot-init"
 #define JOBS_MAX      256
 
@@ -26,29 +25,13 @@ struct build_command {
 	int json;
 };
 
-/* All the key files as one keyring text; at least one, each of them good. */
+/* All the key files as one keyring text. */
 static int read_keys(const struct cli_list *keys, struct buf *ret, struct err *err)
 {
 	struct minisign_keyring ring;
-	int r;
+	int r = minisign_read_keyring(keys->items, keys->count, &ring, err);
 
-	if (!keys->count)
-		return err_set(err, EINVAL,
-			"--key is wanted: the public key that the nodes are to trust, as 'swarmboot keygen' "
-			"makes it");
-	for (size_t i = 0; i < keys->count; i++) {
-		_cleanup_free_ char *text = NULL;
-
-		r = read_file(keys->items[i], MINISIGN_FILE_LIMIT, &text, NULL, err);
-		if (r < 0)
-			return r;
-		r = minisign_parse_keyring(text, &ring, err);
-		if (r < 0)
-			return err_prefix(err, "%s", keys->items[i]);
-		if (buf_printf(ret, "%s%s", text, text[strlen(text) - 1] == '\n' ? "" : "\n") < 0)
-			return err_oom(err, "the keys");
-	}
-	return minisign_parse_keyring(ret->data, &ring, err);
+	return r < 0 ? r : minisign_format_keyring(&ring, ret, err);
 }
 
 /* Beside this very program, else where a package puts it. */
@@ -74,8 +57,10 @@ static int source_date(uint64_t *ret, struct err *err)
 {
 	const char *text = getenv("SOURCE_DATE_EPOCH");
 
-	if (text && (parse_u64(text, ret) < 0 || *ret == 0))
-		return err_set(err, EINVAL, "SOURCE_DATE_EPOCH='%s': seconds since 1970 are wanted", text);
+	if (text && (parse_u64(text, ret) < 0 || *ret == 0 || *ret > UINT32_MAX))
+		return err_set(err, EINVAL,
+			"SOURCE_DATE_EPOCH='%s': seconds since 1970 are wanted, from 1 to %" PRIu32, text,
+			UINT32_MAX);
 	return 0;
 }
 
@@ -87,26 +72,29 @@ static json_t *part_json(const struct release_part *p)
 	return json_pack("{s:s, s:I}", "digest", digest, "size", (json_int_t)p->size);
 }
 
+static json_t *stages_json(const struct build_result *b)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < b->stage_count; i++)
+		(void)json_array_append_new(list,
+			json_pack("{s:s, s:f}", "name", b->stages[i].name, "seconds", b->stages[i].seconds));
+	return list;
+}
+
 static int print_json(const struct build_result *b, struct err *err)
 {
 	const struct release *r = &b->release.release;
 	char digest[DIGEST_TEXT_SIZE];
-	json_t *stages = json_array(), *root;
+	_cleanup_json_ json_t *root = NULL;
 
 	digest_format(&b->release.config.digest, digest);
-	for (size_t i = 0; i < b->stage_count; i++)
-		(void)json_array_append_new(stages,
-			json_pack("{s:s, s:f}", "name", b->stages[i].name, "seconds", b->stages[i].seconds));
 	root = json_pack("{s:s, s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "ref", b->release.name,
 		"digest", digest, "new", b->is_new, "signed", b->is_signed, "kernel_release",
 		r->kernel_release, "kernel", part_json(&r->kernel), "initramfs", part_json(&r->initramfs),
 		"root", part_json(&r->root), "packages", part_json(&r->packages), "package_count",
-		(json_int_t)r->package_count, "stages", stages);
-	if (!root || json_dumpf(root, stdout, JSON_INDENT(2)) < 0)
-		return err_set(err, EIO, "cannot print the result");
-	json_decref(root);
-	(void)printf("\n");
-	return 0;
+		(json_int_t)r->package_count, "stages", stages_json(b));
+	return jsonout_print(root, err);
 }
 
 static int print_text(const struct build_result *b)
@@ -124,47 +112,49 @@ static int print_text(const struct build_result *b)
 	return 0;
 }
 
+static int check_usage(const struct build_command *o, struct build_options *ret, struct err *err)
+{
+	if (!o->keys.count)
+		return err_set(err, EINVAL,
+			"--key is wanted: the public key that the nodes are to trust, as 'swarmboot keygen' "
+			"makes it");
+	if (o->jobs > JOBS_MAX)
+		return err_set(err, EINVAL, "--jobs: at most %d", JOBS_MAX);
+	ret->jobs = (unsigned)o->jobs;
+	return source_date(&ret->time, err);
+}
+
 static int run_build(const void *opts, char **args, struct err *err)
 {
 	const struct build_command *o = opts;
-	const char *store = o->store ? o->store : getenv("SWARMBOOT_STORE");
+	_cleanup_secret_ struct minisign_secret key = {0};
 	_cleanup_buf_ struct buf keyring = {0};
 	char agent[PATH_MAX];
-	struct build_options options = {
-		.profile = args[0], .store = store ? store : DEFAULT_STORE, .agent = agent};
+	struct build_options options = {.profile = args[0], .store = store_choose(o->store), .agent = agent};
 	struct build_result result = {0};
-	struct minisign_secret key;
 	int r;
 
-	if (o->jobs > JOBS_MAX) {
-		(void)err_set(err, EINVAL, "--jobs: at most %d", JOBS_MAX);
+	if (check_usage(o, &options, err) < 0)
 		return CLI_USAGE;
-	}
-	if (read_keys(&o->keys, &keyring, err) < 0 || source_date(&options.time, err) < 0)
-		return CLI_USAGE;
-	r = find_agent(o->agent, agent, err);
+	r = read_keys(&o->keys, &keyring, err);
+	if (r == 0)
+		r = find_agent(o->agent, agent, err);
+	if (r == 0 && o->sign)
+		r = sign_load_key(o->sign, o->password_file, &key, err);
 	if (r < 0)
 		return r;
-	if (o->sign) {
-		r = sign_load_key(o->sign, o->password_file, &key, err);
-		if (r < 0)
-			return r;
-		options.key = &key;
-	}
+	options.key = o->sign ? &key : NULL;
 	options.keyring = keyring.data;
-	options.jobs = (unsigned)o->jobs;
 	r = build_run(&options, &result, err);
-	explicit_bzero(&key, sizeof(key));
 	if (r < 0)
-		return r == -EINVAL ? CLI_USAGE : r;
+		return r == -EINVAL ? CLI_FAULT : r;
 	return o->json ? print_json(&result, err) : print_text(&result);
 }
 
 #define OPTION(field) offsetof(struct build_command, field)
 
 static const struct cli_option build_options[] = {
-	{"store", 's', CLI_STRING, OPTION(store), "DIR",
-		"the store (default: $SWARMBOOT_STORE, else " DEFAULT_STORE ")"},
+	{"store", 's', CLI_STRING, OPTION(store), "DIR", STORE_OPTION_HELP},
 	{"key", 'k', CLI_LIST, OPTION(keys), "FILE.pub", "a public key the nodes trust; may be given again"},
 	{"sign", 0, CLI_STRING, OPTION(sign), "FILE.key", "sign the release with this secret key"},
 	{"password-file", 0, CLI_STRING, OPTION(password_file), "FILE", "the secret key's password"},

@@ -4,7 +4,7 @@
 
 #include "imager/base/cli.h"
 
-extern const struct cli_command command_build;  /* build.c */
+extern const struct cli_command command_build;  /* buildcmd.c */
 extern const struct cli_command command_keygen; /* sign.c */
 extern const struct cli_command command_sign;   /* sign.c */
 extern const struct cli_command command_verify; /* sign.c */

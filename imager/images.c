@@ -10,6 +10,7 @@
 #include "imager/base/progress.h"
 #include "imager/format/json.h"
 #include "imager/format/store.h"
+#include "imager/jsonout.h"
 
 struct images_options {
 	const char *store;
@@ -64,16 +65,6 @@ static json_t *release_json(const struct store_release *rel)
 		json_loadb(manifest.data, manifest.len, 0, NULL));
 }
 
-static int print_json(const json_t *json, struct err *err)
-{
-	_cleanup_buf_ struct buf text = {0};
-
-	if (!json || json_add_text(json, JSON_INDENT(2), &text) < 0)
-		return err_oom(err, "the JSON output");
-	(void)fputs(text.data, stdout);
-	return 0;
-}
-
 static int print_list_json(const struct store_list *list, struct err *err)
 {
 	json_t *releases = json_array();
@@ -82,7 +73,7 @@ static int print_list_json(const struct store_list *list, struct err *err)
 	for (size_t i = 0; i < list->count; i++)
 		if (json_array_append_new(releases, release_json(&list->items[i])) < 0)
 			return err_oom(err, "the JSON output");
-	return print_json(root, err);
+	return jsonout_print(root, err);
 }
 
 /* ---- text ---- */
@@ -216,7 +207,7 @@ static int run_show(const void *options, char **args, struct err *err)
 		return 0;
 	}
 	json = release_json(&rel);
-	return print_json(json, err);
+	return jsonout_print(json, err);
 }
 
 const struct cli_command command_show = {
