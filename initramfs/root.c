@@ -6,7 +6,6 @@
 #include <fts.h>
 #include <linux/loop.h>
 #include <linux/openat2.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,6 +17,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
+#include "imager/base/proc.h"
 #include "initramfs/mounts.h"
 
 #define LOOP_TRIES 16
@@ -219,17 +219,6 @@ static int move_mounts(const char *where, struct err *err)
 	return 0;
 }
 
-/* The system's init starts with nothing blocked or ignored by us. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 int root_switch(const char *where, struct err *err)
 {
 	char *const argv[] = {(char[]){"/sbin/init"}, NULL};
@@ -242,7 +231,8 @@ int root_switch(const char *where, struct err *err)
 	empty_root();
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
 		return err_set(err, errno, "cannot switch to the new root: %s", strerror(errno));
-	reset_signals();
+	/* The system's init starts with nothing blocked or ignored by us. */
+	proc_reset_signals();
 	(void)execv(argv[0], argv);
 	return err_set(err, errno, "cannot run the system's /sbin/init: %s", strerror(errno));
 }

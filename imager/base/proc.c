@@ -36,14 +36,20 @@ static void fail_child(int report)
 	_exit(127);
 }
 
-/* fds: stdin, stdout, stderr, report. Those below 3 (a parent that runs without them) move out of the way. */
-static void exec_child(const char *const argv[], const struct proc_opts *opts, int fds[4])
+void proc_reset_signals(void)
 {
 	sigset_t none;
 
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGPIPE, SIG_DFL);
+}
+
+/* fds: stdin, stdout, stderr, report. Those below 3 (a parent that runs without them) move out of the way. */
+static void exec_child(const char *const argv[], const struct proc_opts *opts, int fds[4])
+{
+	proc_reset_signals();
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	for (int i = 0; i < 4; i++)
 		if (fds[i] >= 0 && fds[i] < 3)

@@ -37,6 +37,10 @@ int proc_capture(const char *const argv[], size_t limit, char **ret, struct err 
  */
 pid_t proc_spawn(const char *const argv[], int log_fd, struct err *err);
 
+/* Every signal to its default and none blocked: before exec of a program that is not ours. Children started
+ * here have it so already. */
+void proc_reset_signals(void);
+
 /* "exited with status 3", "killed by signal 9 (Killed)" from a wait status. */
 void proc_status_text(int status, char *ret, size_t size);
 
