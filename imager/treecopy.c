@@ -8,6 +8,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -147,7 +148,7 @@ static int finish(struct copy *c, uint64_t *ret_time, struct err *err)
 	return 0;
 }
 
-int treecopy_archive(
+static int read_archive(
 	const char *path, const struct treecopy_target *target, uint64_t *ret_time, struct err *err)
 {
 	_cleanup_reader_ struct archive *in = archive_read_new();
@@ -170,6 +171,22 @@ int treecopy_archive(
 	if (r != ARCHIVE_EOF)
 		return fault(in, path, err);
 	return finish(&c, ret_time, err);
+}
+
+/* libarchive turns the UTF-8 of pax headers into the locale's bytes, which for names of files is the same. */
+int treecopy_archive(
+	const char *path, const struct treecopy_target *target, uint64_t *ret_time, struct err *err)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before;
+	int r;
+
+	if (!utf8)
+		return err_set(err, errno, "%s: the locale C.UTF-8: %s", path, strerror(errno));
+	before = uselocale(utf8);
+	r = read_archive(path, target, ret_time, err);
+	(void)uselocale(before);
+	freelocale(utf8);
+	return r;
 }
 
 /* The first name of an inode is the file, further ones are links to it. */

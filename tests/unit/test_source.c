@@ -39,13 +39,14 @@ static void set_time(const char *folder, const char *name, time_t time)
 static void make_tree(const char *folder)
 {
 	static const char *const names[] = {"r/usr/bin/other", "r/usr/bin/tool", "r/bin", "r/empty",
-		"r/usr/bin/odd name\n", "r/null", "r/usr/bin", "r/usr", "r"};
+		"r/usr/bin/odd name\n", "r/F\xc5\x91.pem", "r/null", "r/usr/bin", "r/usr", "r"};
 	_cleanup_free_ char *tool = path_join(folder, "r/usr/bin/tool"),
 			    *other = path_join(folder, "r/usr/bin/other"),
 			    *null = path_join(folder, "r/null"), *empty = path_join(folder, "r/empty");
 
 	tree_put(folder, "r/usr/bin/tool", "tool");
 	tree_put(folder, "r/usr/bin/odd name\n", "odd");
+	tree_put(folder, "r/F\xc5\x91.pem", "not ASCII");
 	tree_put(folder, "r/bin", "-> usr/bin");
 	tree_put(folder, "r/empty", NULL);
 	assert_int_equal(link(tool, other), 0);
@@ -66,6 +67,7 @@ static void check_tree(const char *root)
 
 	tree_is(root, "bin/tool", "tool");
 	tree_is(root, "usr/bin/odd name\n", "odd");
+	tree_is(root, "F\xc5\x91.pem", "not ASCII");
 	assert_int_equal(lstat(tool, &a), 0);
 	assert_int_equal(lstat(other, &b), 0);
 	assert_int_equal(a.st_ino, b.st_ino);
@@ -109,7 +111,7 @@ static void test_dir(void **state)
 
 static void test_tar(void **state)
 {
-	static const char *const programs[] = {"--gzip", "--zstd", "--no-auto-compress"};
+	static const char *const programs[] = {"--gzip", "--zstd", "--no-auto-compress", "--format=pax"};
 
 	make_tree(*state);
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
