@@ -72,12 +72,28 @@ static const struct field {
 DEFINE_CLEANUP(json_t *, json_decref)
 #define _cleanup_json_ _cleanup_(json_decref_p)
 
+/* Both ways: what is not printable ASCII would be refused by JSON (half a character, where a text was cut) or
+ * obeyed by a terminal, and a report must not get lost for that. */
+static void take_text(const char *text, char *ret, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (len >= size)
+		len = size - 1;
+	for (size_t i = 0; i < len; i++)
+		ret[i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
+	ret[len] = '\0';
+}
+
 static json_t *field_value(const struct report *r, const struct field *f)
 {
 	const char *at = (const char *)r + f->offset;
+	char text[REPORT_TEXT];
 
-	if (f->kind == TEXT)
-		return json_string(at);
+	if (f->kind == TEXT) {
+		take_text(at, text, sizeof(text));
+		return json_string(text);
+	}
 	return json_integer((json_int_t) * (const uint64_t *)(const void *)at);
 }
 
@@ -107,17 +123,6 @@ int report_format(const struct report *r, struct buf *ret)
 		return -ENOMEM;
 	text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
 	return text ? buf_puts(ret, text) : -ENOMEM;
-}
-
-static void take_text(const char *text, char *ret, size_t size)
-{
-	size_t len = strlen(text);
-
-	if (len >= size)
-		len = size - 1;
-	for (size_t i = 0; i < len; i++)
-		ret[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-	ret[len] = '\0';
 }
 
 static int wrong(const char *key, const char *allowed, struct err *err)

@@ -16,7 +16,7 @@
 #define REPORT_PHASES 16
 #define REPORT_TEXT   384
 
-/* In the order of a boot. "wait" and "discovered" are the seeder's words for a node that has not reported. */
+/* In the order of a boot. The first three are the seeder's words for a node that has not reported. */
 enum phase {
 	PHASE_UNKNOWN,    /* never heard of */
 	PHASE_DISCOVERED, /* asked for a boot script, is in no cluster file */
@@ -62,8 +62,9 @@ struct report {
 	size_t phase_count;
 };
 
-int report_format(const struct report *r, struct buf *ret);
-/* -EBADMSG with the key that is wrong. Text is cut to its field, control characters become '?'. */
+/* In both, text is cut to its field, and what is not printable ASCII becomes '?'. */
+int report_format(const struct report *r, struct buf *ret); /* 0 or -ENOMEM */
+/* -EBADMSG with the key that is wrong. */
 int report_parse(const char *data, size_t len, struct report *ret, struct err *err);
 
 #endif

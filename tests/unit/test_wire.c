@@ -139,6 +139,22 @@ static void test_report_tames_text(void **state)
 	assert_int_equal(strlen(r.state), sizeof(r.state) - 1);
 }
 
+/* Neither half a character nor one that terminals obey (U+009B) may keep a report from its way. */
+static void test_report_with_broken_text(void **state)
+{
+	static const char text[] = "{" NODE ",\"error\":\"\\u009b2J \\u00fc\"}";
+	struct report a = {.node = "n1", .mac = "52:54:00:00:00:01", .phase = PHASE_FETCH}, b;
+	_cleanup_buf_ struct buf json = {0};
+
+	(void)state;
+	(void)strcpy(a.error, "no room: \xc3");
+	assert_int_equal(report_format(&a, &json), 0);
+	assert_int_equal(report_parse(json.data, json.len, &b, NULL), 0);
+	assert_string_equal(b.error, "no room: ?");
+	assert_int_equal(report_parse(text, strlen(text), &b, NULL), 0);
+	assert_string_equal(b.error, "??2J ??");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_report_round),
 		cmocka_unit_test(test_report_faults),
 		cmocka_unit_test(test_report_tames_text),
+		cmocka_unit_test(test_report_with_broken_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
