@@ -4,10 +4,7 @@
  */
 #include "seeder/cluster.h"
 
-#include <errno.h>
 #include <string.h>
-
-#include "imager/base/io.h"
 
 void cluster_free(struct cluster *c)
 {
@@ -88,34 +85,11 @@ const struct cluster_network *cluster_network_of(const struct cluster *c, struct
 	return NULL;
 }
 
-static int add_key_file(const char *path, struct minisign_keyring *ring, struct err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	struct minisign_keyring more;
-	int r = read_file(path, MINISIGN_KEYRING_MAX * MINISIGN_FILE_LIMIT, &text, NULL, err);
-
-	if (r < 0)
-		return r;
-	r = minisign_parse_keyring(text, &more, err);
-	if (r < 0)
-		return err_prefix(err, "%s", path);
-	if (more.count > MINISIGN_KEYRING_MAX - ring->count)
-		return err_set(err, E2BIG, "%s: more than %d keys", path, MINISIGN_KEYRING_MAX);
-	memcpy(ring->keys + ring->count, more.keys, more.count * sizeof(*more.keys));
-	ring->count += more.count;
-	return 0;
-}
-
 int cluster_keyring(const struct cluster *c, struct minisign_keyring *ret, struct err *err)
 {
-	struct minisign_keyring ring = {0};
+	int r = minisign_read_keyring((const char *const *)c->trust.items, c->trust.count, ret, err);
 
-	for (size_t i = 0; i < c->trust.count; i++) {
-		int r = add_key_file(c->trust.items[i], &ring, err);
-
-		if (r < 0)
-			return err_prefix(err, "trust");
-	}
-	*ret = ring;
-	return 0;
+	if (r < 0)
+		(void)err_prefix(err, "trust");
+	return r;
 }

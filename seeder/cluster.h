@@ -80,7 +80,7 @@ const struct cluster_network *cluster_network_of(const struct cluster *c, struct
 
 int cluster_network_has(const struct cluster_network *n, struct in_addr address);
 
-/* Reads all key files of `trust` into one ring. */
+/* Reads all key files of `trust` into one ring; errors as minisign_read_keyring. */
 int cluster_keyring(const struct cluster *c, struct minisign_keyring *ret, struct err *err);
 
 #endif
