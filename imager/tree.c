@@ -110,7 +110,7 @@ static int shape_users(const struct shaping *s, struct err *err)
 static int shape_files(const struct shaping *s, struct err *err)
 {
 	for (size_t i = 0; i < s->profile->file_count; i++) {
-		int r = treefile_put(s->root, s->job->root, &s->profile->files[i], err);
+		int r = treefile_put(s->root, &s->profile->files[i], err);
 
 		if (r < 0)
 			return r;

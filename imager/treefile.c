@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,25 +111,36 @@ static int put_copy(
 	return r < 0 ? err_path(err, -r, file->path) : 0;
 }
 
-/* A folder keeps its files' modes; they belong to root unless the profile says otherwise. */
-static int put_folder(int root, const char *root_path, const struct profile_file *file, struct err *err)
+/* libarchive goes through no link, so it is given the folder above by its real path. */
+static int copy_below(int parent, const char *name, const struct profile_file *file, struct err *err)
 {
-	const struct treecopy_target target = {.root = root_path, .prefix = file->path + 1, .root_owned = 1};
+	char opened[32], path[PATH_MAX];
+	const struct treecopy_target target = {.root = path, .prefix = name, .root_owned = 1};
+	ssize_t len;
+
+	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", parent);
+	len = readlink(opened, path, sizeof(path) - 1);
+	if (len < 0)
+		return err_path(err, errno, file->path);
+	path[len] = '\0';
+	return treecopy_folder(file->source, &target, NULL, err);
+}
+
+/* A folder keeps its files' modes; they belong to root unless the profile says otherwise. */
+static int put_folder(int root, const struct profile_file *file, struct err *err)
+{
 	const char *name;
 	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
 
 	if (file->owner || file->group || file->mode != (mode_t)-1)
 		return yaml_fault(file->node, "files", err,
 			"%s: mode, owner and group are for single files; a folder's files keep their modes "
-			"and "
-			"belong to root",
+			"and belong to root",
 			file->path);
-	if (parent < 0)
-		return err_path(err, -parent, file->path);
-	return treecopy_folder(file->source, &target, NULL, err);
+	return parent < 0 ? err_path(err, -parent, file->path) : copy_below(parent, name, file, err);
 }
 
-int treefile_put(int root, const char *root_path, const struct profile_file *file, struct err *err)
+int treefile_put(int root, const struct profile_file *file, struct err *err)
 {
 	struct owner owner;
 	struct stat st;
@@ -139,7 +151,7 @@ int treefile_put(int root, const char *root_path, const struct profile_file *fil
 	if (file->source) {
 		if (stat(file->source, &st) < 0)
 			return err_path(err, errno, file->source);
-		return S_ISDIR(st.st_mode) ? put_folder(root, root_path, file, err)
+		return S_ISDIR(st.st_mode) ? put_folder(root, file, err)
 					   : put_copy(root, file, &owner, st.st_mode & 07777, err);
 	}
 	if (file->link) {

@@ -46,6 +46,8 @@ static void test_files(void **state)
 	tree_put(*state, "given/run.sh", "#!/bin/sh\n");
 	tree_put(*state, "folder/a/b", "b");
 	tree_put(*state, "folder/l", "-> a/b");
+	tree_put(*state, "tree/lib", "-> /usr/lib"); /* the tree's own */
+	tree_put(*state, "tree/usr/lib", NULL);
 	if (apply(*state,
 		    "files:\n"
 		    "- {path: /etc/old, content: new}\n"
@@ -53,7 +55,8 @@ static void test_files(void **state)
 		    "- {path: /opt/deep/er/run, source: given/run.sh, mode: 0750, owner: bob, group: hpc}\n"
 		    "- {path: /opt/suid, content: x, mode: 04755, owner: '5'}\n"
 		    "- {path: /etc/tz, link: /usr/share/zoneinfo/UTC}\n"
-		    "- {path: /srv/all, source: folder}\n",
+		    "- {path: /srv/all, source: folder}\n"
+		    "- {path: /lib/more, source: folder}\n",
 		    &err) < 0)
 		fail_msg("%s", err.text);
 	tree_is(*state, "tree/etc/old", "new");
@@ -62,6 +65,7 @@ static void test_files(void **state)
 	tree_is(*state, "tree/opt/deep/er/run", "#!/bin/sh\n");
 	tree_is(*state, "tree/srv/all/a/b", "b");
 	tree_is(*state, "tree/srv/all/l", "b");
+	tree_is(*state, "tree/usr/lib/more/a/b", "b");
 	check_stat(*state, "tree/etc/old", &(struct stat){.st_mode = S_IFREG | 0644});
 	check_stat(*state, "tree/opt/deep/er/run",
 		&(struct stat){.st_mode = S_IFREG | 0750, .st_uid = 77, .st_gid = 79});
