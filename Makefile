@@ -102,7 +102,8 @@ SRC_imager := \
 	imager/squash/write.c \
 	imager/tree.c \
 	imager/treecopy.c \
-	imager/treefile.c
+	imager/treefile.c \
+	imager/workdir.c
 
 SRC_seeder := \
 	seeder/api.c \

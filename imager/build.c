@@ -9,14 +9,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
-#include "imager/base/io.h"
 #include "imager/base/log.h"
 #include "imager/base/loop.h"
-#include "imager/base/parse.h"
 #include "imager/base/progress.h"
 #include "imager/bootfiles.h"
 #include "imager/lint.h"
@@ -28,9 +24,7 @@
 #include "imager/source/source.h"
 #include "imager/squash.h"
 #include "imager/tree.h"
-
-#define MEMINFO_LIMIT 65536
-#define MEMORY_WANTED ((uint64_t)8 << 30) /* bytes available, to make the tree in memory */
+#include "imager/workdir.h"
 
 #define TAIL_LINES 20
 #define TAIL_WIDTH 200
@@ -45,8 +39,7 @@ struct build {
 	const struct build_options *options;
 	struct profile *profile;
 	struct store *store;
-	char *temp, *tree, *workdir, *image; /* paths: the store's temporary folder and what is in it */
-	int tree_mounted;
+	struct workdir work;
 	uint64_t time; /* the newest time of any file in the image, and the release's date */
 	struct bootfiles bootfiles;
 	struct release release;
@@ -58,88 +51,10 @@ struct build {
 
 static void build_release(struct build *b)
 {
-	struct err ignored;
-
-	if (b->tree_mounted)
-		(void)umount2(b->tree, MNT_DETACH);
-	if (b->temp)
-		(void)remove_tree(b->temp, &ignored);
+	workdir_release(&b->work);
 	bootfiles_release(&b->bootfiles);
 	store_close(b->store);
 	profile_free(b->profile);
-	free(b->temp);
-	free(b->tree);
-	free(b->workdir);
-	free(b->image);
-}
-
-/* ---- the folder to work in ---- */
-
-/* Bytes that can be had without swapping; 0 when the kernel does not say. */
-static uint64_t memory_available(void)
-{
-	_cleanup_free_ char *text = NULL;
-	char *value, *end;
-	uint64_t kib;
-
-	if (read_file("/proc/meminfo", MEMINFO_LIMIT, &text, NULL, NULL) < 0)
-		return 0;
-	value = strstr(text, "MemAvailable:");
-	if (!value)
-		return 0;
-	value += strlen("MemAvailable:");
-	value += strspn(value, " ");
-	end = value + strspn(value, "0123456789");
-	*end = '\0';
-	return parse_u64(value, &kib) < 0 ? 0 : kib * 1024;
-}
-
-/*
- * The tree is made in memory where there is plenty: a package manager writes, syncs and removes thousands of
- * small files. The mount is in our own namespace and ends with us.
- */
-static int mount_tree(struct build *b, struct err *err)
-{
-	if (memory_available() < MEMORY_WANTED)
-		return 0;
-	if (mount("swarmboot", b->tree, "tmpfs", 0, "mode=0755,size=50%") < 0)
-		return err_path(err, errno, b->tree);
-	b->tree_mounted = 1;
-	return 0;
-}
-
-/* By its real path: what works on the tree compares paths. */
-static int make_temp(struct build *b, struct err *err)
-{
-	_cleanup_free_ char *path = NULL;
-	int r = store_temp_dir(b->store, &path, err);
-
-	if (r < 0)
-		return r;
-	b->temp = realpath(path, NULL);
-	return b->temp ? 0 : err_path(err, errno, path);
-}
-
-static int prepare(struct build *b, struct err *err)
-{
-	int r = sandbox_private_mounts(err);
-
-	if (r < 0)
-		return r;
-	r = store_open(b->options->store, 1, &b->store, err);
-	if (r < 0)
-		return r;
-	r = make_temp(b, err);
-	if (r < 0)
-		return r;
-	b->tree = path_join(b->temp, "tree");
-	b->workdir = path_join(b->temp, "work");
-	b->image = path_join(b->temp, "root.squashfs");
-	if (!b->tree || !b->workdir || !b->image)
-		return err_oom(err, "the work folder");
-	if (mkdir(b->tree, 0755) < 0 || mkdir(b->workdir, 0700) < 0)
-		return err_path(err, errno, b->temp);
-	return mount_tree(b, err);
 }
 
 /* ---- the stages ---- */
@@ -168,6 +83,7 @@ static void note_bytes(uint64_t done, uint64_t total, void *arg)
 	progress_update(p, done);
 }
 
+/* Nothing of the store is touched before the profile is found good. */
 static int describe(struct build *b, struct err *err)
 {
 	int r = profile_load(b->options->profile, &b->profile, err);
@@ -176,16 +92,19 @@ static int describe(struct build *b, struct err *err)
 		return r;
 	(void)snprintf(b->detail, sizeof(b->detail), "%s from %s, %zu packages named", b->profile->name,
 		b->profile->from.kind, b->profile->package_count);
-	/* Nothing of the store is touched before the profile is found good. */
-	return prepare(b, err);
+	r = sandbox_private_mounts(err);
+	if (r < 0)
+		return r;
+	r = store_open(b->options->store, 1, &b->store, err);
+	return r < 0 ? r : workdir_make(b->store, &b->work, err);
 }
 
 static int obtain(struct build *b, struct err *err)
 {
 	const struct source_job job = {
 		.profile = b->profile,
-		.root = b->tree,
-		.workdir = b->workdir,
+		.root = b->work.tree,
+		.workdir = b->work.files,
 		.line = note_line,
 		.arg = b,
 	};
@@ -200,7 +119,7 @@ static int shape(struct build *b, struct err *err)
 {
 	const struct tree_job job = {
 		.profile = b->profile,
-		.root = b->tree,
+		.root = b->work.tree,
 		.time = b->time,
 		.line = note_line,
 		.arg = b,
@@ -216,11 +135,11 @@ static int shape(struct build *b, struct err *err)
 static int clean(struct build *b, struct err *err)
 {
 	struct yaml_strings findings = {0};
-	int r = scrub_tree(b->tree, b->time, err);
+	int r = scrub_tree(b->work.tree, b->time, err);
 
 	if (r < 0)
 		return r;
-	r = lint_tree(b->tree, &findings, err);
+	r = lint_tree(b->work.tree, &findings, err);
 	if (r > 0)
 		progress_abort(&b->progress);
 	for (size_t i = 0; i < findings.count; i++)
@@ -248,7 +167,7 @@ static int take_boot_files(struct build *b, struct err *err)
 		return err_oom(err, "modules");
 	for (size_t i = 0; i < b->profile->kernel.modules.count; i++)
 		modules[i] = b->profile->kernel.modules.items[i];
-	r = bootfiles_collect(b->tree, b->workdir, &options, &b->bootfiles, err);
+	r = bootfiles_collect(b->work.tree, b->work.files, &options, &b->bootfiles, err);
 	if (r >= 0)
 		(void)snprintf(b->detail, sizeof(b->detail), "kernel %s", b->bootfiles.kernel_release);
 	return r;
@@ -266,7 +185,7 @@ static int pack(struct build *b, struct err *err)
 	};
 	struct squash_result packed;
 	char in[16], out[16];
-	int r = squash_pack(b->tree, b->image, &options, &packed, err);
+	int r = squash_pack(b->work.tree, b->work.image, &options, &packed, err);
 
 	if (r < 0)
 		return r;
@@ -311,8 +230,8 @@ static int bind_release(struct build *b, struct err *err)
 		const char *path;
 		struct release_part *part;
 	} files[] = {{b->bootfiles.kernel, &b->release.kernel},
-		{b->bootfiles.initramfs, &b->release.initramfs}, {b->image, &b->release.root}};
-	int r = packages_list(b->tree, &packages, &b->release.package_count, err);
+		{b->bootfiles.initramfs, &b->release.initramfs}, {b->work.image, &b->release.root}};
+	int r = packages_list(b->work.tree, &packages, &b->release.package_count, err);
 
 	describe_release(b);
 	if (r >= 0)
