@@ -58,11 +58,15 @@ static const struct secret_path {
 	{"/var/lib/rancher/k3s/server/*token", "a K3s token"},
 	{"/var/lib/rancher/k3s/agent/*.key", "a K3s agent's key"},
 	{"/etc/kubernetes/*.conf", "a kubeconfig with keys in it"},
-	{"/root/.kube/config", "a kubeconfig with keys in it"},
+	{"*/.kube/config", "a kubeconfig with keys in it"},
 	{"/etc/krb5.keytab", "a Kerberos keytab"},
 	{"/etc/slurm/slurmdbd.conf", "slurmdbd's configuration, which holds a database password"},
 	{"/var/spool/slurm*/jwt_hs256.key", "Slurm's JWT key"},
-	{"/root/.docker/config.json", "registry credentials"},
+	{"*/.docker/config.json", "registry credentials"},
+	{"*/.aws/credentials", "credentials of a cloud"},
+	{"*/.git-credentials", "passwords of git servers"},
+	{"*/.netrc", "passwords of servers"},
+	{"*/.pgpass", "database passwords"},
 };
 
 static int check_path(struct lint *l, const struct intree_entry *entry)
@@ -95,6 +99,24 @@ static int is_sealed(const char *at, const char *end)
 	return (size_t)(end - at) > strlen(header) && !memcmp(at, header, strlen(header));
 }
 
+/* A line's end, as itself or as JSON writes it, and the indent of the next; NULL: none. */
+static const char *next_line(const char *at, const char *end)
+{
+	static const char json[] = "\\n";
+
+	if (at < end && *at == '\r')
+		at++;
+	if (at < end && *at == '\n')
+		at++;
+	else if ((size_t)(end - at) > strlen(json) && !memcmp(at, json, strlen(json)))
+		at += strlen(json);
+	else
+		return NULL;
+	while (at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	return at;
+}
+
 /* A private key in PEM: the header, a line's end and the key after it; programs hold the header alone. */
 static int holds_pem_key(const char *text, size_t len)
 {
@@ -102,21 +124,36 @@ static int holds_pem_key(const char *text, size_t len)
 	const char *end = text + len;
 
 	for (const char *at = text; (at = memmem(at, (size_t)(end - at), tail, strlen(tail)));) {
-		at += strlen(tail);
-		if (at < end && *at == '\r')
-			at++;
-		if (at < end && *at == '\n' && (is_encoded(at + 1, end) || is_sealed(at + 1, end)))
+		const char *key = next_line(at += strlen(tail), end);
+
+		if (key && (is_encoded(key, end) || is_sealed(key, end)))
 			return 1;
 	}
 	return 0;
 }
 
+/* The words, and then a value. */
+static int holds_value(const char *text, size_t len, const char *words)
+{
+	const char *at = memmem(text, len, words, strlen(words));
+
+	return at && is_encoded(at + strlen(words), text + len);
+}
+
 static int holds_kubeconfig(const char *text, size_t len)
 {
-	static const char key[] = "client-key-data: ";
-	const char *at = memmem(text, len, key, strlen(key));
+	return holds_value(text, len, "client-key-data: ");
+}
 
-	return at && is_encoded(at + strlen(key), text + len);
+/* How the base64 begins, with and without a password (imager/format/secretkey.c). */
+static int holds_release_key(const char *text, size_t len)
+{
+	return holds_value(text, len, "RWRTY0Iy") || holds_value(text, len, "RWQAAEIy");
+}
+
+static int holds_age_key(const char *text, size_t len)
+{
+	return holds_value(text, len, "AGE-SECRET-KEY-1");
 }
 
 static int holds_k3s_token(const char *text, size_t len)
@@ -134,6 +171,8 @@ static const struct secret_text {
 	{holds_pem_key, "a private key (PEM)"},
 	{holds_kubeconfig, "a kubeconfig with a key in it"},
 	{holds_k3s_token, "a K3s token"},
+	{holds_release_key, "a secret key that signs releases (minisign)"},
+	{holds_age_key, "a secret key (age)"},
 };
 
 static int check_text(struct lint *l, const struct intree_entry *entry)
@@ -165,29 +204,50 @@ static int lint_entry(const struct intree_entry *entry, void *arg, struct err *e
 
 /* ---- passwords ---- */
 
-/* Only "!", "*" and what they begin lock an account; "" lets anyone in, all else is a hash to be cracked. */
-static int lint_shadow(struct lint *l, struct err *err)
+/* Files of NAME:PASSWORD:... lines; a group without a password is closed, not open. */
+static const struct password_file {
+	const char *path;
+	int may_be_empty;
+} password_files[] = {{"/etc/passwd", 0}, {"/etc/group", 1}, {"/etc/shadow", 0}, {"/etc/gshadow", 1}};
+
+/* "x" says that the shadow file has it; "!", "*" and what they begin lock. */
+static const char *password_fault(const struct password_file *file, const char *password)
+{
+	if (*password == '!' || *password == '*' || !strcmp(password, "x"))
+		return NULL;
+	if (*password)
+		return "a password hash";
+	return file->may_be_empty ? NULL : "an empty password";
+}
+
+static int lint_password_file(struct lint *l, const struct password_file *file, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	char *rest;
-	int r = intree_read(l->root, "/etc/shadow", SHADOW_LIMIT, &text, NULL);
+	int r = intree_read(l->root, file->path, SHADOW_LIMIT, &text, NULL);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return err_path(err, -r, "/etc/shadow");
+		return err_path(err, -r, file->path);
 	rest = text;
 	for (char *line; (line = strsep(&rest, "\n"));) {
 		char *name = strsep(&line, ":"), *password = strsep(&line, ":");
+		const char *what = password ? password_fault(file, password) : NULL;
 
-		if (!password || *password == '!' || *password == '*')
-			continue;
-		r = add_finding(l, "/etc/shadow: %s has %s; lock it with '!'", name,
-			*password ? "a password hash" : "an empty password");
-		if (r < 0)
+		if (what && add_finding(l, "%s: %s has %s; lock it with '!'", file->path, name, what) < 0)
 			return err_oom(err, "findings");
 	}
 	return 0;
+}
+
+static int lint_passwords(struct lint *l, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(password_files); i++)
+		r = lint_password_file(l, &password_files[i], err);
+	return r;
 }
 
 /* ---- what a boot needs ---- */
@@ -247,7 +307,7 @@ static int lint_files(struct lint *l, struct err *err)
 static int (*const checks[])(struct lint *l, struct err *err) = {
 	lint_needed,
 	lint_modules,
-	lint_shadow,
+	lint_passwords,
 	lint_files,
 };
 

@@ -37,6 +37,16 @@ static void test_findings(void **state)
 			"/opt/a/tls.pem: a secret: a private key"},
 		{"root/k", "-----BEGIN OPENSSH PRIVATE KEY-----\r\n" PEM_BODY,
 			"/root/k: a secret: a private key"},
+		{"etc/x.yaml", "key: |\n    -----BEGIN PRIVATE KEY-----\n    " PEM_BODY,
+			"/etc/x.yaml: a secret: a private key"},
+		{"etc/x.json", "{\"key\": \"-----BEGIN PRIVATE KEY-----\\n" PEM_BODY "\"}",
+			"/etc/x.json: a secret: a private key"},
+		{"srv/a.key", "untrusted comment: minisign encrypted secret key\nRWRTY0Iy" PEM_BODY,
+			"/srv/a.key: a secret: a secret key that signs releases"},
+		{"srv/a.pub", "untrusted comment: minisign public key\nRWQf6LRC" PEM_BODY, NULL},
+		{"srv/age", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQ", "/srv/age: a secret: "},
+		{"home/bob/.kube/config", "x", "/home/bob/.kube/config: a secret: a kubeconfig"},
+		{"root/.netrc", "x", "/root/.netrc: a secret: passwords"},
 		{"usr/bin/tool", "-----BEGIN PRIVATE KEY-----\n", NULL},
 		{"usr/bin/tool", "-----BEGIN PRIVATE KEY-----\n\001\002\003 and then much that is no key",
 			NULL},
@@ -70,15 +80,25 @@ static void test_findings(void **state)
 	}
 }
 
-static void test_shadow(void **state)
+static void test_passwords(void **state)
 {
+	static const char *const expected[] = {
+		"/etc/passwd: open has an empty password; lock it with '!'",
+		"/etc/passwd: old has a password hash; lock it with '!'",
+		"/etc/shadow: root has an empty password; lock it with '!'",
+		"/etc/shadow: bob has a password hash; lock it with '!'",
+		"/etc/gshadow: hpc has a password hash; lock it with '!'",
+	};
 	struct yaml_strings findings = {0};
 
 	put_good_tree(*state);
 	tree_put(*state, "etc/shadow", "root::1:::\nbob:$6$salt$hash:1:::\nok:!$6$a:1:::\nfine:*:1:::\n\n");
-	assert_int_equal(lint_tree(*state, &findings, NULL), 2);
-	assert_string_equal(findings.items[0], "/etc/shadow: root has an empty password; lock it with '!'");
-	assert_string_equal(findings.items[1], "/etc/shadow: bob has a password hash; lock it with '!'");
+	tree_put(*state, "etc/passwd", "root:x:0:0::/:/bin/sh\nopen::1:1::/:\nold:a1b2c3:2:2::/:\n");
+	tree_put(*state, "etc/group", "root:x:0:\nhpc::1:\n");
+	tree_put(*state, "etc/gshadow", "root:*::\nhpc:$6$salt$hash::\nnone:::\n");
+	assert_int_equal(lint_tree(*state, &findings, NULL), ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_string_equal(findings.items[i], expected[i]);
 	yaml_strings_release(&findings);
 }
 
@@ -113,7 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_test_in_dir(test_findings),
-		unit_test_in_dir(test_shadow),
+		unit_test_in_dir(test_passwords),
 		unit_test_in_dir(test_missing),
 		unit_test_in_dir(test_init_elsewhere),
 	};
