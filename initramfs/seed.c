@@ -1,12 +1,10 @@
 /* Owns the seed role: serves the proved image to the neighbours, before the switch and after it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "imager/base/cleanup.h"
@@ -14,6 +12,7 @@
 #include "imager/base/log.h"
 #include "imager/base/loop.h"
 #include "imager/base/parse.h"
+#include "imager/base/proc.h"
 #include "initramfs/role.h"
 
 #define SEED_NAME    "swarmboot-seed" /* of the process, at most 15 characters */
@@ -26,30 +25,16 @@ struct seeding {
 	struct err *err;
 };
 
-static int is_seeder(pid_t pid)
+static int is_seeder(pid_t pid, const void *arg)
 {
 	_cleanup_free_ char *name = NULL;
 	char path[64];
 
+	(void)arg;
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	if (read_file(path, 64, &name, NULL, NULL) < 0)
 		return 0;
 	return !strcmp(name, SEED_NAME "\n");
-}
-
-/* The pidfd is opened before the look at the name, so the process looked at is the one that is signalled. */
-static void end_process(pid_t pid)
-{
-	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd ended = {.fd = fd, .events = POLLIN};
-
-	if (fd < 0 || !is_seeder(pid))
-		return;
-	(void)syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
-	if (poll(&ended, 1, GOODBYE_MS) > 0)
-		return;
-	(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-	(void)poll(&ended, 1, GOODBYE_MS);
 }
 
 /* The port is one: whoever has it gives it up first. Returns the open pid file, empty until note_pid. */
@@ -63,7 +48,7 @@ static int take_over(const char *pid_file, struct err *err)
 		return err_path(err, errno, pid_file);
 	text[strcspn(text, "\n")] = '\0';
 	if (parse_u32(text, &pid) == 0 && pid > 1 && (pid_t)pid != getpid())
-		end_process((pid_t)pid);
+		proc_end((pid_t)pid, GOODBYE_MS, is_seeder, NULL);
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return err_path(err, errno, pid_file);
 	return TAKE_FD(fd);

@@ -24,17 +24,20 @@
 #define STEADY_MS      60000 /* after this long the next end counts as the first */
 #define STOP_MS        3000
 #define SETTLE_MS      300 /* a port in use ends it within this time */
+#define CMDLINE_LIMIT  65536
+#define PID_LIMIT      32
 
 struct dnsmasq {
 	struct loop *loop;
 	char *config_path, *config;
-	pid_t pid; /* 0: not running */
+	char *option; /* --conf-file=, by which a process is known as ours */
+	pid_t pid;    /* 0: not running */
 	int pidfd;
 	int timer; /* -1 until it is needed */
 	uint64_t started_ms, backoff_ms;
 };
 
-static int run_child(struct dnsmasq *d, struct err *err);
+static int start_again(void *arg);
 
 /* ---- files ---- */
 
@@ -103,27 +106,12 @@ static int make_config(const struct cluster *c, char **ret, struct err *err)
 /* Writes it and lets dnsmasq judge; what was running goes on with what it has read. */
 static int put_config(struct dnsmasq *d, const char *text, struct err *err)
 {
-	_cleanup_free_ char *option = NULL;
 	int r = write_file_atomic(d->config_path, &(struct file_content){text, strlen(text), 0644}, err);
 
-	if (r < 0)
-		return r;
-	if (asprintf(&option, "--conf-file=%s", d->config_path) < 0)
-		return err_oom(err, "dnsmasq's configuration");
-	return proc_run((const char *const[]){"dnsmasq", "--test", option, NULL}, NULL, err);
+	return r < 0 ? r : proc_run((const char *const[]){"dnsmasq", "--test", d->option, NULL}, NULL, err);
 }
 
 /* ---- process ---- */
-
-static int on_timer(void *arg)
-{
-	struct dnsmasq *d = arg;
-	struct err err = {0};
-
-	if (!d->pid && run_child(d, &err) < 0)
-		log_error("dnsmasq cannot be started again: %s", err.text);
-	return 0;
-}
 
 static int restart_later(struct dnsmasq *d)
 {
@@ -132,7 +120,7 @@ static int restart_later(struct dnsmasq *d)
 	if (monotonic_ms() - d->started_ms > STEADY_MS)
 		d->backoff_ms = BACKOFF_MIN_MS;
 	if (d->timer < 0)
-		r = d->timer = loop_add_timer(d->loop, d->backoff_ms, 0, on_timer, d);
+		r = d->timer = loop_add_timer(d->loop, d->backoff_ms, 0, start_again, d);
 	else
 		r = loop_set_timer(d->loop, d->timer, d->backoff_ms, 0);
 	d->backoff_ms = d->backoff_ms * 2 < BACKOFF_MAX_MS ? d->backoff_ms * 2 : BACKOFF_MAX_MS;
@@ -149,34 +137,6 @@ static int reap(struct dnsmasq *d)
 		;
 	d->pid = 0;
 	return status;
-}
-
-static int on_child(void *arg)
-{
-	struct dnsmasq *d = arg;
-	char how[64];
-
-	proc_status_text(reap(d), how, sizeof(how));
-	log_warn("dnsmasq %s; it is started again in %llu ms", how, (unsigned long long)d->backoff_ms);
-	return restart_later(d);
-}
-
-static int run_child(struct dnsmasq *d, struct err *err)
-{
-	_cleanup_free_ char *option = NULL;
-	pid_t pid;
-
-	if (asprintf(&option, "--conf-file=%s", d->config_path) < 0)
-		return err_oom(err, "dnsmasq");
-	d->started_ms = monotonic_ms();
-	pid = proc_spawn((const char *const[]){"dnsmasq", "--keep-in-foreground", option, NULL}, -1, err);
-	if (pid < 0)
-		return pid;
-	d->pid = pid;
-	d->pidfd = pidfd_open(pid, 0);
-	if (d->pidfd < 0 || loop_add_fd(d->loop, d->pidfd, on_child, d) < 0)
-		return err_set(err, errno, "dnsmasq cannot be watched: %s", strerror(errno));
-	return 0;
 }
 
 /* Waits for it at most so long. */
@@ -197,6 +157,71 @@ static void end_child(struct dnsmasq *d)
 	(void)reap(d);
 }
 
+static int on_child(void *arg)
+{
+	struct dnsmasq *d = arg;
+	char how[64];
+
+	proc_status_text(reap(d), how, sizeof(how));
+	log_warn("dnsmasq %s; it is started again in %llu ms", how, (unsigned long long)d->backoff_ms);
+	return restart_later(d);
+}
+
+static int run_child(struct dnsmasq *d, struct err *err)
+{
+	pid_t pid;
+
+	d->started_ms = monotonic_ms();
+	pid = proc_spawn((const char *const[]){"dnsmasq", "--keep-in-foreground", d->option, NULL}, -1, err);
+	if (pid < 0)
+		return pid;
+	d->pid = pid;
+	d->pidfd = pidfd_open(pid, 0);
+	if (d->pidfd >= 0 && loop_add_fd(d->loop, d->pidfd, on_child, d) >= 0)
+		return 0;
+	(void)err_set(err, errno, "dnsmasq cannot be watched: %s", strerror(errno));
+	end_child(d);
+	return err ? -err->code : -EIO;
+}
+
+/* On the timer, until it is there. */
+static int start_again(void *arg)
+{
+	struct dnsmasq *d = arg;
+	struct err err = {0};
+
+	if (d->pid || run_child(d, &err) >= 0)
+		return 0;
+	log_error("dnsmasq cannot be started again: %s", err.text);
+	return restart_later(d);
+}
+
+static int is_ours(pid_t pid, const void *option)
+{
+	_cleanup_free_ char *words = NULL;
+	char path[64];
+	size_t len = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	if (read_file(path, CMDLINE_LIMIT, &words, &len, NULL) < 0)
+		return 0;
+	return memmem(words, len, option, strlen(option) + 1) != NULL;
+}
+
+/* One that a killed seeder left behind, as it has given up root and thereby the signal of its parent's death.
+ * It would go on answering DHCP beside ours. */
+static void end_former(const struct dnsmasq *d, const char *state)
+{
+	_cleanup_free_ char *path = path_join(state, "dnsmasq.pid"), *text = NULL;
+	uint32_t pid;
+
+	if (!path || read_file(path, PID_LIMIT, &text, NULL, NULL) < 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	if (parse_u32(text, &pid) == 0 && pid > 1)
+		proc_end((pid_t)pid, STOP_MS, is_ours, d->option);
+}
+
 /* ---- the whole ---- */
 
 static int explain_end(struct dnsmasq *d, struct err *err)
@@ -214,14 +239,18 @@ static int prepare(struct dnsmasq *d, const struct cluster *c, struct err *err)
 	d->pidfd = d->timer = -1;
 	d->backoff_ms = BACKOFF_MIN_MS;
 	d->config_path = path_join(c->state, "dnsmasq.conf");
-	if (!d->config_path)
+	if (!d->config_path || asprintf(&d->option, "--conf-file=%s", d->config_path) < 0)
 		return err_oom(err, "dnsmasq");
 	r = check_interfaces(c, err);
 	if (r == 0)
 		r = put_loaders(c->state, err);
 	if (r == 0)
 		r = make_config(c, &d->config, err);
-	return r == 0 ? put_config(d, d->config, err) : r;
+	if (r == 0)
+		r = put_config(d, d->config, err);
+	if (r == 0)
+		end_former(d, c->state);
+	return r;
 }
 
 int dnsmasq_start(struct loop *loop, const struct cluster *c, struct dnsmasq **ret, struct err *err)
@@ -262,7 +291,7 @@ int dnsmasq_reload(struct dnsmasq *d, const struct cluster *c, struct err *err)
 	free(d->config);
 	d->config = TAKE(config);
 	end_child(d);
-	return run_child(d, err);
+	return start_again(d);
 }
 
 void dnsmasq_stop(struct dnsmasq *d)
@@ -275,6 +304,7 @@ void dnsmasq_stop(struct dnsmasq *d)
 		(void)close(d->timer);
 	}
 	free(d->config_path);
+	free(d->option);
 	free(d->config);
 	free(d);
 }

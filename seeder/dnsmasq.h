@@ -11,7 +11,7 @@
 #include "seeder/cluster.h"
 
 struct dnsmasq_options {
-	const char *state; /* folder for its leases and the TFTP files */
+	const char *state; /* folder for its leases, its pid and the TFTP files */
 	int as_root;       /* its own user could not read the TFTP files */
 };
 
@@ -25,7 +25,8 @@ struct dnsmasq;
  * and starts it on the loop. Interfaces that are missing, or a wrong configuration, are a sentence.
  */
 int dnsmasq_start(struct loop *loop, const struct cluster *c, struct dnsmasq **ret, struct err *err);
-/* A new cluster: nothing happens when the configuration stays the same, else dnsmasq is started anew. */
+/* A new cluster: nothing happens when the configuration stays the same, else dnsmasq is started anew. On
+ * failure it goes on with the old one. */
 int dnsmasq_reload(struct dnsmasq *d, const struct cluster *c, struct err *err);
 /* Ends the child and waits for it. Takes NULL. */
 void dnsmasq_stop(struct dnsmasq *d);

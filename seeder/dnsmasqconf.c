@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LEASES_MORE 64 /* beyond what the cluster file asks for */
 #define TFTP_MIN    64
@@ -78,8 +79,7 @@ static int add_network(const struct cluster *c, const struct cluster_network *n,
 		"dhcp-boot=tag:%s,tag:ipxe,%s/boot.ipxe\n",
 		n->name, n->interface, n->name, first, last, mask, n->lease, n->name, base);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(loaders); i++)
-		if (i == 0 || loaders[i].file != loaders[i - 1].file ||
-			loaders[i].http != loaders[i - 1].http)
+		if (i == 0 || strcmp(loaders[i].tag, loaders[i - 1].tag) != 0)
 			r = add_loader(n->name, base, &loaders[i], ret);
 	return r == 0 ? add_servers(n, ret) : r;
 }
@@ -104,14 +104,14 @@ static int add_common(const struct cluster *c, const struct dnsmasq_options *opt
 		"no-resolv\n"
 		"no-ping\n"
 		"log-facility=-\n"
-		"pid-file=\n"
+		"pid-file=%s/dnsmasq.pid\n"
 		"dhcp-authoritative\n"
 		"dhcp-leasefile=%s/dnsmasq.leases\n"
 		"dhcp-lease-max=%" PRIu64 "\n"
 		"enable-tftp\n"
 		"tftp-root=%s/tftp\n"
 		"tftp-max=%zu\n",
-		c->path, options->state, count_addresses(c) + LEASES_MORE, options->state,
+		c->path, options->state, options->state, count_addresses(c) + LEASES_MORE, options->state,
 		c->node_count > TFTP_MIN ? c->node_count : TFTP_MIN);
 
 	if (r == 0 && options->as_root)

@@ -254,3 +254,18 @@ pid_t proc_spawn(const char *const argv[], int log_fd, struct err *err)
 		return in;
 	return start(argv, &none, (const int[3]){in, log_fd, log_fd}, err);
 }
+
+void proc_end(pid_t pid, int grace_ms, int (*is_it)(pid_t pid, const void *arg), const void *arg)
+{
+	/* Opened before the look: a pid that is given to another process later is not this one. */
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd ended = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0 || !is_it(pid, arg))
+		return;
+	(void)syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+	if (poll(&ended, 1, grace_ms) > 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+	(void)poll(&ended, 1, grace_ms);
+}

@@ -33,9 +33,16 @@ int proc_capture(const char *const argv[], size_t limit, char **ret, struct err 
 
 /*
  * Starts a long-lived child with stdout and stderr on log_fd (or inherited when < 0). The child dies with us
- * (PR_SET_PDEATHSIG). Returns its pid or -errno; the caller reaps it.
+ * (PR_SET_PDEATHSIG), unless it changes its user. Returns its pid or -errno; the caller reaps it.
  */
 pid_t proc_spawn(const char *const argv[], int log_fd, struct err *err);
+
+/*
+ * Ends a process that is no child of ours and waits for it: SIGTERM, after grace_ms SIGKILL. is_it decides
+ * whether it is the one meant, as the pid may be another's by now; the process it looked at is the one that
+ * is signalled.
+ */
+void proc_end(pid_t pid, int grace_ms, int (*is_it)(pid_t pid, const void *arg), const void *arg);
 
 /* Every signal to its default and none blocked: before exec of a program that is not ours. Children started
  * here have it so already. */

@@ -234,6 +234,18 @@ child() {
 	serve
 }
 
+@test "a dnsmasq that a killed seeder left behind is ended by the next one" {
+	serve
+	first=$(child)
+	kill -KILL "$spawned"
+	wait "$spawned" || true
+	ip netns pids "$NS_PREFIX-head" | grep -x "$first"
+	rm log # it writes there as well
+	serve
+	[ "$(ip netns pids "$NS_PREFIX-head" | sort)" = "$(printf '%s\n' "$spawned" "$(child)" | sort)" ]
+	[ "$(child)" != "$first" ]
+}
+
 @test "SIGHUP: a good file is taken, a wrong one reported and nothing changed" {
 	serve
 	printf '  n004: {mac: "52:54:00:aa:00:04", group: compute, address: 10.77.0.14}\n' >>cluster.yaml

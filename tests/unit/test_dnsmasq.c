@@ -17,7 +17,7 @@ static const char common[] =
 	"no-resolv\n"
 	"no-ping\n"
 	"log-facility=-\n"
-	"pid-file=\n"
+	"pid-file=/s/dnsmasq.pid\n"
 	"dhcp-authoritative\n"
 	"dhcp-leasefile=/s/dnsmasq.leases\n"
 	"dhcp-lease-max=167\n"
