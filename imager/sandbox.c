@@ -5,6 +5,7 @@
 #include "imager/sandbox.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +102,35 @@ static void mind(pid_t child)
 	_exit(WEXITSTATUS(status));
 }
 
+/* What the installation of software takes; nothing that reaches this machine: devices, modules, mounts. */
+static const unsigned kept_rights[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL,
+	CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_AUDIT_WRITE,
+	CAP_SETFCAP};
+
+/* EINVAL: past the last one that this kernel has. */
+static int drop_rights(void)
+{
+	for (unsigned right = 0; right < 64; right++) {
+		int keep = 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(kept_rights); i++)
+			keep |= kept_rights[i] == right;
+		if (!keep && prctl(PR_CAPBSET_DROP, right, 0, 0, 0) < 0)
+			return errno == EINVAL ? 0 : -1;
+	}
+	return 0;
+}
+
+/* The old root is gone afterwards, where chroot(2) would leave it one chroot away: pivot_root(2), NOTES. */
+static int change_root(const char *root)
+{
+	if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(root) < 0)
+		return -1;
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
+		return -1;
+	return chdir("/");
+}
+
 static int enter(void *arg)
 {
 	const char *root = arg;
@@ -116,9 +147,9 @@ static int enter(void *arg)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!root)
 		return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-	if (sethostname("localhost", strlen("localhost")) < 0 || chroot(root) < 0 || chdir("/") < 0)
+	if (sethostname("localhost", strlen("localhost")) < 0 || change_root(root) < 0 || furnish() < 0)
 		return -1;
-	return furnish() < 0 ? -1 : clean_environment();
+	return drop_rights() < 0 ? -1 : clean_environment();
 }
 
 int sandbox_run(const char *root, const char *const argv[], const struct proc_opts *opts, struct err *err)

@@ -1,7 +1,8 @@
 /*
  * Programs that work on a tree run here: in mount, PID, IPC and UTS namespaces of their own, so that nothing
- * they start or mount outlives them, however they or we end. With a root they see that tree as "/", with
- * /proc, /dev, /run and /tmp of their own and a clean environment, and no network.
+ * they start or mount outlives them, however they or we end. With a root they have that tree alone as "/",
+ * with /proc, /dev, /run and /tmp of their own and a clean environment, no network, and of root's
+ * capabilities those that installing software takes.
  */
 #ifndef IMAGER_SANDBOX_H
 #define IMAGER_SANDBOX_H
