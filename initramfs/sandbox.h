@@ -4,7 +4,9 @@
 
 #include "imager/base/err.h"
 
-#define SANDBOX_ID 990 /* user and group; nothing else on the node has it while the agent runs */
+/* User and group. Out of the ranges that distributions and systemd give away (systemd.io/UIDS-GIDS): after
+ * the switch the seed role runs beside whatever users the image has. */
+#define SANDBOX_ID 61000
 
 /*
  * root becomes the file system (NULL, or not being root: stays as it is); no capabilities (bounding set

@@ -53,7 +53,7 @@ seed() { # HOST FOLDER FILE [OPTION...]
 fetch() { # HOST [OPTION...]
 	local host=$1
 	shift
-	chown 990:990 "$W/$host"
+	chown 61000:61000 "$W/$host"
 	role "$host" fetch "$W/$host" image "$@"
 }
 
@@ -89,8 +89,8 @@ fetched() { # HOST
 	wait_for_line "$W/n1-fetch.log" '^progress 0 ' 10
 	grep -E '^(Uid|Gid|CapEff|CapBnd|NoNewPrivs|Seccomp):' "/proc/$pid/status" >"$W/status"
 	diff "$W/status" - <<-END
-		Uid:	990	990	990	990
-		Gid:	990	990	990	990
+		Uid:	61000	61000	61000	61000
+		Gid:	61000	61000	61000	61000
 		CapEff:	0000000000000000
 		CapBnd:	0000000000000000
 		NoNewPrivs:	1
@@ -156,10 +156,10 @@ fetched() { # HOST
 @test "no room for the image: nothing is fetched" {
 	start_head $HEAD:6881
 	seed head "$W/www" image
-	chown 990:990 "$W/n1"
+	chown 61000:61000 "$W/n1"
 	# ip netns exec gives a mount namespace: the small tmpfs ends with the process.
 	# shellcheck disable=SC2016  # for the inner shell
-	spawn n1 "$W/n1-fetch.log" bash -c 'mount -t tmpfs -o size=4m,uid=990 none "$1" && shift && exec "$@"' - \
+	spawn n1 "$W/n1-fetch.log" bash -c 'mount -t tmpfs -o size=4m,uid=61000 none "$1" && shift && exec "$@"' - \
 		"$W/n1" "$AGENT" fetch --torrent "$W/www/torrent" --root "$W/n1" --file "$W/n1/image" \
 		--name "$digest" --size 8000000 --listen 0.0.0.0:6881 --seeder $URL
 	wait_for_line "$W/n1-fetch.log" '^failed .*No space left on device$' 10
