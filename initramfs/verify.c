@@ -118,6 +118,8 @@ int release_prove(const struct identity *identity, const struct release_evidence
 
 	if (evidence->manifest.len > RELEASE_LIMIT || !evidence->manifest.data || !evidence->signature.data)
 		return err_set(err, EBADMSG, "the release manifest or its signature is empty or too large");
+	if (strlen(evidence->signature.data) != evidence->signature.len)
+		return err_set(err, EBADMSG, "the release's signature is no text");
 	r = check_digest(evidence, err);
 	if (r == 0)
 		r = release_verify(

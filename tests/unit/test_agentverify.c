@@ -103,6 +103,11 @@ static void no_signature(struct world *w)
 	buf_release(&w->evidence.signature);
 }
 
+static void hidden_bytes(struct world *w)
+{
+	assert_int_equal(buf_add(&w->evidence.signature, "\0more", 5), 0);
+}
+
 static void too_large(struct world *w)
 {
 	while (w->evidence.manifest.len <= RELEASE_LIMIT)
@@ -127,6 +132,7 @@ static void test_release(void **state)
 		{NULL, flip_manifest_and_digest, -EKEYREJECTED, ""},
 		{NULL, flip_signature, -EKEYREJECTED, ""},
 		{NULL, no_signature, -EBADMSG, "empty"},
+		{NULL, hidden_bytes, -EBADMSG, "no text"},
 		{NULL, too_large, -EBADMSG, "too large"},
 	};
 
