@@ -233,6 +233,7 @@ int root_switch(const char *where, struct err *err)
 		return err_set(err, errno, "cannot switch to the new root: %s", strerror(errno));
 	/* The system's init starts with nothing blocked or ignored by us. */
 	proc_reset_signals();
+	(void)alarm(0); /* it would go on through exec */
 	(void)execv(argv[0], argv);
 	return err_set(err, errno, "cannot run the system's /sbin/init: %s", strerror(errno));
 }
