@@ -19,6 +19,7 @@
 #define BACKLOG      1024
 #define MEMORY_LIMIT 32768 /* bytes a connection may use for its headers */
 #define URI_LIMIT    4096
+#define PEER_LIMIT   256 /* connections of one address: no single client can take them all */
 
 struct request {
 	char *uri; /* as sent; its query is cut off in place */
@@ -233,9 +234,10 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret, struct 
 	h->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, options->port, NULL,
 		NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT,
-		options->connections, MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
-		NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+		options->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)PEER_LIMIT,
+		MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_END);
 	if (!h->daemon) {
 		(void)pthread_mutex_destroy(&h->lock);
 		free(h);
