@@ -236,7 +236,7 @@ int offers_events(void *head)
 	struct head *h = head;
 	struct swarm_event event;
 
-	while (swarm_next_event(h->swarm, &event)) {
+	while (swarm_next_event(h->swarm, &event) > 0) {
 		if (event.kind == SWARM_EVENT_TRACKER)
 			log_warn("tracker: %s", event.text);
 		for (size_t i = 0; event.kind == SWARM_EVENT_FAILED && i < h->seed_count; i++)
