@@ -6,6 +6,7 @@ load lib.sh
 
 setup() {
 	image_make
+	store_copy
 	lab up
 }
 
@@ -15,36 +16,35 @@ teardown() {
 
 @test "a node that no file names is discovered, waits, and boots once it is named" {
 	mac=52:54:00:77:00:01
-	cluster_file "$cache/store" "$cache/good.pub" "{}"
+	sign_by good
+	cluster_file "$cache/good.pub" "{}"
 	head_start
 	lab boot n001 --mac $mac --memory 1024
 	await 60 ".nodes[] | select(.mac == \"$mac\" and .phase == \"discovered\")"
 
-	cluster_file "$cache/store" "$cache/good.pub" "{n001: {mac: \"$mac\", group: compute, address: 10.77.0.11}}"
+	cluster_file "$cache/good.pub" "{n001: {mac: \"$mac\", group: compute, address: 10.77.0.11}}"
 	kill -HUP "$head_pid"
 	await 240 '.nodes[] | select(.node == "n001" and .phase == "up")'
 
-	digest=$(swarmboot show slurm-compute:1 --json --store "$cache/store" | jq -r .release.root.digest)
-	nodes_json | jq -e --arg d "$digest" '.nodes[] | select(.node == "n001") |
+	nodes_json | jq -e --arg d "$image" '.nodes[] | select(.node == "n001") |
 		.image == $d and (.state == "running" or .state == "degraded") and .bytes_from_seeder > 0'
 	head_stop
 }
 
 @test "a foreign signature and a flipped byte are refused, said, and overcome" {
 	mac=52:54:00:77:00:02
-	store_copy
 	# The initramfs trusts the good key alone; the head is told to trust another as well, which signs alone at first.
 	cat "$cache/good.pub" "$cache/other.pub" >"$BATS_TEST_TMPDIR/trust.pub"
-	resign_by other
-	cluster_file "$store" "$BATS_TEST_TMPDIR/trust.pub" \
+	sign_by other
+	cluster_file "$BATS_TEST_TMPDIR/trust.pub" \
 		"{n001: {mac: \"$mac\", group: compute, address: 10.77.0.11}}"
 	head_start
 	lab boot n001 --mac $mac --memory 1024
 	await 120 '.nodes[] | select(.node == "n001" and .phase == "release" and .failed and (.error | test("unknown key|not.*trusted"; "i")))'
 
-	# A byte of the image is flipped under the seeder's hands, then the right key signs.
+	# A byte of the image rots under the seeder's hands, and the right key signs.
 	flip "$image_blob" 4000000
-	resign_by good
+	sign_by good
 	await 120 '.nodes[] | select(.node == "n001" and .phase == "fetch" and .failed and .error != "")'
 	run lab console n001
 	[[ $output != *"phase mount"* ]]

@@ -15,8 +15,7 @@ image_inputs() {
 		sha256sum swarmboot swarmboot-init)
 }
 
-# $cache/store holds slurm-compute:1 of the present sources, signed by $cache/good.key; $cache/other.key is a second key, and
-# $cache/unsigned.json the index before it was signed.
+# $cache/store holds slurm-compute:1 of the present sources, unsigned; its initramfs trusts $cache/good.pub, not other.pub.
 image_make() {
 	[ "$(cat "$cache/inputs" 2>/dev/null)" = "$(image_inputs)" ] && return
 	rm -rf "$cache"
@@ -24,13 +23,10 @@ image_make() {
 	swarmboot keygen --output "$cache/good" --no-password
 	swarmboot keygen --output "$cache/other" --no-password
 	swarmboot build "$top/profiles/slurm-compute.yaml" --store "$cache/store" --key "$cache/good.pub"
-	cp "$cache/store/index.json" "$cache/unsigned.json"
-	swarmboot sign slurm-compute:1 --store "$cache/store" --key "$cache/good.key"
-	swarmboot tag slurm-compute:1 stable --store "$cache/store"
 	image_inputs >"$cache/inputs"
 }
 
-# A store of the test's own with the same blobs, except that the image is a copy it may spoil.
+# $store, the test's own, with the same blobs, except that the image is a copy it may spoil.
 store_copy() {
 	store=$BATS_TEST_TMPDIR/store
 	cp -al "$cache/store" "$store"
@@ -40,27 +36,28 @@ store_copy() {
 	mv "$image_blob.copy" "$image_blob"
 }
 
-# resign_by KEY: the release of the copied store carries this signature alone.
-resign_by() {
-	cp "$cache/unsigned.json" "$store/index.new"
+# sign_by KEY: the release of $store carries this signature alone, and is what nodes get.
+sign_by() {
+	cp -aln "$cache/store/blobs" "$store"
+	cp "$cache/store/index.json" "$store/index.new"
 	mv "$store/index.new" "$store/index.json"
 	swarmboot sign slurm-compute:1 --store "$store" --key "$cache/$1.key"
 	swarmboot tag slurm-compute:1 stable --store "$store"
 }
 
-# cluster_file STORE TRUST NODES-YAML
+# cluster_file TRUST NODES-YAML
 cluster_file() {
 	cat >"$BATS_TEST_TMPDIR/cluster.yaml" <<-EOF
-		store: $1
+		store: $store
 		state: $BATS_TEST_TMPDIR/state
-		trust: [$2]
+		trust: [$1]
 		http: {port: 8080}
 		swarm: {port: 6881}
 		networks:
 		  boot: {interface: sbr0, address: 10.77.0.1/24, range: 10.77.0.100-10.77.0.199}
 		groups:
 		  compute: {channel: "slurm-compute:stable", cmdline: "console=ttyS0"}
-		nodes: $3
+		nodes: $2
 	EOF
 }
 
@@ -94,9 +91,17 @@ await() {
 	return 1
 }
 
-# flip FILE OFFSET: one bit of one byte, in place.
+# flip FILE OFFSET: one bit of one byte, in place and with the old times: rot, which the seeder does not see.
 flip() {
-	python3 -c 'import sys
-with open(sys.argv[1], "r+b") as f:
-    f.seek(int(sys.argv[2])); b = f.read(1)[0]; f.seek(-1, 1); f.write(bytes([b ^ 1]))' "$1" "$2"
+	python3 - "$1" "$2" <<-'EOF'
+		import os, sys
+		path, offset = sys.argv[1], int(sys.argv[2])
+		times = os.stat(path)
+		with open(path, "r+b") as f:
+		    f.seek(offset)
+		    byte = f.read(1)[0]
+		    f.seek(offset)
+		    f.write(bytes([byte ^ 1]))
+		os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+	EOF
 }
