@@ -34,23 +34,23 @@ static int read_keys(const struct cli_list *keys, struct buf *ret, struct err *e
 	return r < 0 ? r : minisign_format_keyring(&ring, ret, err);
 }
 
-/* Beside this very program, else where a package puts it. */
+/* Beside this very program, else where a package puts it. Whole: the loader would seek a bare name in its
+ * folders. */
 static int find_agent(const char *given, char ret[PATH_MAX], struct err *err)
 {
 	static const char name[] = "swarmboot-init";
-	ssize_t len = readlink("/proc/self/exe", ret, PATH_MAX - sizeof(name) - 1);
+	char beside[PATH_MAX + sizeof(name)];
+	ssize_t len = readlink("/proc/self/exe", beside, PATH_MAX - 1);
 	char *slash;
 
-	if (given) {
-		(void)snprintf(ret, PATH_MAX, "%s", given);
-	} else {
-		ret[len > 0 ? len : 0] = '\0';
-		slash = strrchr(ret, '/');
-		(void)snprintf(slash ? slash + 1 : ret, sizeof(name), "%s", name);
-		if (access(ret, R_OK) < 0)
-			(void)snprintf(ret, PATH_MAX, "%s", DEFAULT_AGENT);
-	}
-	return access(ret, R_OK) < 0 ? err_set(err, errno, "the agent %s: %s", ret, strerror(errno)) : 0;
+	beside[len > 0 ? len : 0] = '\0';
+	slash = strrchr(beside, '/');
+	memcpy(slash ? slash + 1 : beside, name, sizeof(name));
+	if (!given)
+		given = access(beside, R_OK) == 0 ? beside : DEFAULT_AGENT;
+	if (!realpath(given, ret) || access(ret, R_OK) < 0)
+		return err_set(err, errno, "the agent %s: %s", given, strerror(errno));
+	return 0;
 }
 
 static int source_date(uint64_t *ret, struct err *err)

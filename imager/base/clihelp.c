@@ -72,8 +72,10 @@ void clihelp_man(FILE *out, const char *program, const struct cli_command *c)
 	if (c->options)
 		(void)fprintf(out, ".SH OPTIONS\n");
 	for (const struct cli_option *o = c->options; o && o->name; o++) {
-		(void)fprintf(out, ".TP\n.B \\-\\-%s%s%s\n", o->name, o->value ? " " : "",
-			o->value ? o->value : "");
+		(void)fprintf(out, ".TP\n.B ");
+		if (o->letter)
+			(void)fprintf(out, "\\-%c, ", o->letter);
+		(void)fprintf(out, "\\-\\-%s%s%s\n", o->name, o->value ? " " : "", o->value ? o->value : "");
 		print_troff(out, o->help);
 	}
 	(void)fprintf(out, ".SH EXIT STATUS\n0 on success, 1 on failure, 2 on wrong usage or input.\n");

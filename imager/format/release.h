@@ -19,9 +19,8 @@
 #define RELEASE_MEDIA_TYPE   "application/vnd.swarmboot.release.v1+json"
 #define RELEASE_NAME_SIZE    64
 #define RELEASE_CMDLINE_SIZE 1024
-#define RELEASE_NUMBER_MAX                                                                                   \
-	(UINT64_C(1) << 53) /* what every JSON reader keeps exact (RFC 8259, section 6)                      \
-			     */
+/* What every JSON reader keeps exact (RFC 8259, section 6). */
+#define RELEASE_NUMBER_MAX (UINT64_C(1) << 53)
 
 struct release_part {
 	struct digest digest;

@@ -272,7 +272,7 @@ static void test_man(void **state)
 	assert_int_equal(o.status, 0);
 	assert_int_equal(strncmp(o.out, ".TH prog\\-all 1", 15), 0);
 	assert_non_null(strstr(o.out, "\n.PP\n\\&.Second \\-\\- paragraph with a back\\eslash.\n"));
-	assert_non_null(strstr(o.out, ".B \\-\\-list ITEM\na list\n"));
+	assert_non_null(strstr(o.out, ".B \\-l, \\-\\-list ITEM\na list\n"));
 }
 
 /* Exit status 0 must mean that the results arrived. */
