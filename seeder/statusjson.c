@@ -32,9 +32,8 @@ static json_t *node_of(const struct status_row *row, const struct cluster *clust
 	const struct cluster_node *node = cluster_node_by_mac(cluster, row->mac);
 	const struct report *r = &row->last;
 
-	return json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:I,s:o,s:I,"
-		"s:o}",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:o,s:I,"
+			 "s:o}",
 		"node", text(row->node), "mac", text(row->mac), "group",
 		text(node ? cluster->groups[node->group].name : ""), "rack", text(node ? node->rack : ""),
 		"phase", text(phase_name(r->phase)), "percent", (int)r->percent, "release", text(r->release),
@@ -42,8 +41,8 @@ static json_t *node_of(const struct status_row *row, const struct cluster *clust
 		"since", (json_int_t)row->since, "seen", (json_int_t)row->seen, "error", text(row->error),
 		"failed", r->failed, "state", text(r->state), "failed_units", text(r->failed_units),
 		"bytes_from_seeder", (json_int_t)r->bytes_from_seeder, "bytes_from_peers",
-		(json_int_t)r->bytes_from_peers, "bytes_uploaded", (json_int_t)r->bytes_uploaded, "boot_id",
-		text(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "phases", phases_of(r));
+		(json_int_t)r->bytes_from_peers, "boot_id", text(r->boot_id), "agent_rss",
+		(json_int_t)r->agent_rss, "phases", phases_of(r));
 }
 
 static int add_node(json_t *list, const struct status_row *row, const struct cluster *cluster)

@@ -39,13 +39,6 @@ void tracker_free(struct tracker *t)
 	free(t);
 }
 
-void tracker_set_topology(struct tracker *t, struct topology topology)
-{
-	(void)pthread_mutex_lock(&t->lock);
-	t->topology = topology;
-	(void)pthread_mutex_unlock(&t->lock);
-}
-
 int tracker_add_seeder(struct tracker *t, const uint8_t infohash[20], struct in_addr address, uint16_t port)
 {
 	struct policy_peer seeder = {.address = address, .port = port};

@@ -30,9 +30,6 @@ void tracker_free(struct tracker *t);
 DEFINE_CLEANUP(struct tracker *, tracker_free)
 #define _cleanup_tracker_ _cleanup_(tracker_free_p)
 
-/* The old one is not called any more once this returns: its argument may be freed. */
-void tracker_set_topology(struct tracker *t, struct topology topology);
-
 /* A torrent is tracked once it has a seeder. 0, -ENOSPC (too many torrents) or -ENOMEM. port in host order.
  */
 int tracker_add_seeder(struct tracker *t, const uint8_t infohash[20], struct in_addr address, uint16_t port);

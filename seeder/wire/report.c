@@ -65,7 +65,6 @@ static const struct field {
 	NUMBER_FIELD(sequence),
 	NUMBER_FIELD(bytes_from_seeder),
 	NUMBER_FIELD(bytes_from_peers),
-	NUMBER_FIELD(bytes_uploaded),
 	NUMBER_FIELD(agent_rss),
 };
 

@@ -52,7 +52,7 @@ struct report {
 	char image[72];   /* "sha256:..." of the root image: only once it was verified; "" before */
 	char profile[64]; /* "" until the manifest is verified */
 	uint64_t sequence;
-	uint64_t bytes_from_seeder, bytes_from_peers, bytes_uploaded;
+	uint64_t bytes_from_seeder, bytes_from_peers;
 	int failed;                     /* the phase failed and will be tried again */
 	char error[REPORT_TEXT];        /* one sentence; "" when all is well */
 	char state[32];                 /* systemd's: "running", "degraded", ...; "" before */

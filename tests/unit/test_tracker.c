@@ -173,13 +173,11 @@ static void test_mangled(void **state)
 		}
 }
 
-static void test_topology_and_drop(void **state)
+static void test_drop(void **state)
 {
 	_cleanup_tracker_ struct tracker *t = make();
 
 	(void)state;
-	check(t, GOOD, "10.77.0.11", (struct bytes)BYTES(HEAD("1", "1", "2") "6:" SEEDER "e"));
-	tracker_set_topology(t, (struct topology){.rack_of = rack_of, .arg = t});
 	check(t, GOOD, "10.77.0.11", (struct bytes)BYTES(HEAD("1", "1", "2") "6:" SEEDER "e"));
 	tracker_drop(t, infohash());
 	tracker_drop(t, infohash());
@@ -222,7 +220,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_long_query),
 		cmocka_unit_test(test_mangled),
-		cmocka_unit_test(test_topology_and_drop),
+		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_threads),
 	};
 
