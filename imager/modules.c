@@ -68,8 +68,9 @@ static const char *const firmware_suffixes[] = {"", ".zst", ".xz"};
 struct stager {
 	struct kmod_ctx *kmod;
 	const char *release, *stage;
-	char *source, *target; /* the folders of modules: in the tree, in the stage */
+	char *source, *target; /* the folders of modules, by their real paths: in the tree, in the stage */
 	int root;
+	char *root_path; /* the same, by its real path */
 };
 
 static int add_module(struct stager *s, struct kmod_module *module, struct err *err);
@@ -100,11 +101,29 @@ static int copy_into(const char *from, const char *to, struct err *err)
 	return r < 0 ? r : copy_file(from, to, 0644, err);
 }
 
+/* An open file of the tree, whatever links led to it, into the stage. */
+static int copy_opened(int fd, const char *to, struct err *err)
+{
+	char opened[32];
+
+	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", fd);
+	return copy_into(opened, to, err);
+}
+
+/* from: a path below root_path. -ENOENT without a sentence: there is none. */
+static int copy_from_tree(struct stager *s, const char *from, const char *to, struct err *err)
+{
+	_cleanup_close_ int fd = intree_open(s->root, from + strlen(s->root_path), O_RDONLY, 0);
+
+	if (fd == -ENOENT)
+		return fd;
+	return fd < 0 ? err_path(err, -fd, from) : copy_opened(fd, to, err);
+}
+
 static int copy_firmware(struct stager *s, const char *name, const char *suffix, struct err *err)
 {
 	_cleanup_free_ char *path = NULL, *target = NULL;
 	_cleanup_close_ int fd = -1;
-	char opened[32];
 
 	if (asprintf(&path, "usr/lib/firmware/%s%s", name, suffix) < 0)
 		return err_oom(err, name);
@@ -114,8 +133,7 @@ static int copy_firmware(struct stager *s, const char *name, const char *suffix,
 	target = path_join(s->stage, path);
 	if (!target)
 		return err_oom(err, name);
-	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", fd);
-	return copy_into(opened, target, err);
+	return copy_opened(fd, target, err);
 }
 
 static int add_firmware(struct stager *s, const struct kmod_module *module, struct err *err)
@@ -171,7 +189,9 @@ static int add_module(struct stager *s, struct kmod_module *module, struct err *
 		return err_oom(err, path);
 	if (access(target, F_OK) == 0)
 		return 0;
-	r = copy_into(path, target, err);
+	r = copy_from_tree(s, path, target, err);
+	if (r == -ENOENT)
+		return err_path(err, ENOENT, path);
 	if (r == 0)
 		r = add_firmware(s, module, err);
 	return r < 0 ? r : add_related(s, module, err);
@@ -270,27 +290,44 @@ static int make_indexes(struct stager *s, struct err *err)
 
 		if (!from || !to)
 			return err_oom(err, lists[i]);
-		r = access(from, F_OK) == 0 ? copy_into(from, to, err) : 0;
-		if (r < 0)
+		r = copy_from_tree(s, from, to, err);
+		if (r < 0 && r != -ENOENT)
 			return r;
 	}
 	return run_depmod(s->stage, s->release, err);
 }
 
-char *modules_folder(const char *root, const char *release)
+/* The real path of what is open; NULL with errno. free() */
+static char *path_of(int fd)
 {
-	static const char *const places[] = {"usr/lib/modules", "lib/modules"};
-	char *path = NULL;
+	char opened[32];
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		if (asprintf(&path, "%s/%s/%s", root, places[i], release) < 0)
-			return NULL;
-		if (access(path, F_OK) == 0)
-			return path;
-		free(path);
-	}
-	errno = ENOENT;
-	return NULL;
+	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", fd);
+	return realpath(opened, NULL);
+}
+
+/* As the image would find it. depmod(8) finds it by the plain path below root, so that one must be the same.
+ */
+static int find_folder(struct stager *s, const struct modules_request *q, struct err *err)
+{
+	_cleanup_free_ char *path = NULL, *plain = NULL, *real = NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (asprintf(&path, "lib/modules/%s", q->release) < 0 || !(plain = path_join(q->root, path)))
+		return err_oom(err, q->root);
+	fd = intree_open(s->root, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -ENOENT)
+		return err_set(err, ENOENT, "%s: no modules of kernel %s", q->root, q->release);
+	if (fd < 0)
+		return err_path(err, -fd, plain);
+	s->source = path_of(fd);
+	s->root_path = path_of(s->root);
+	if (!s->source || !s->root_path)
+		return err_path(err, errno, plain);
+	real = realpath(plain, NULL);
+	if (!real || strcmp(real, s->source) != 0)
+		return err_set(err, EXDEV, "%s: a link on its way leads out of the tree", plain);
+	return 0;
 }
 
 /* A package that was only unpacked has no indexes yet: its scripts make them. */
@@ -321,16 +358,10 @@ static int stage_modules(struct stager *s, const struct modules_request *q, stru
 
 int modules_stage(const struct modules_request *q, const char *stage, struct err *err)
 {
-	struct stager s = {
-		.release = q->release, .stage = stage, .source = modules_folder(q->root, q->release)};
-	int r = 0;
+	struct stager s = {.release = q->release, .stage = stage, .root = intree_root(q->root, err)};
+	int r = s.root < 0 ? s.root : find_folder(&s, q, err);
 
-	s.root = intree_root(q->root, err);
-	if (s.root < 0)
-		r = s.root;
-	else if (!s.source)
-		r = err_set(err, ENOENT, "%s: no modules of kernel %s", q->root, q->release);
-	else if (asprintf(&s.target, "%s/usr/lib/modules/%s", stage, q->release) < 0)
+	if (r == 0 && asprintf(&s.target, "%s/usr/lib/modules/%s", stage, q->release) < 0)
 		r = err_oom(err, stage);
 	if (r == 0)
 		r = stage_modules(&s, q, err);
@@ -338,5 +369,6 @@ int modules_stage(const struct modules_request *q, const char *stage, struct err
 	cleanup_close(&s.root);
 	free(s.source);
 	free(s.target);
+	free(s.root_path);
 	return r;
 }

@@ -16,11 +16,9 @@ struct modules_request {
  * loop, squashfs and overlay (-ENOENT when the kernel has one of them neither as a module nor built in),
  * dm-verity, virtio, the usual servers' network cards as far as this kernel has them, what `extra` adds, all
  * that these depend on, and their firmware as far as the tree has it; then makes the indexes with depmod. The
- * stage must have /lib -> usr/lib. A tree without module indexes gets them too.
+ * stage must have /lib -> usr/lib. A tree without module indexes gets them too. No link in the tree leads to
+ * a file outside it: -EXDEV where the folder of modules itself does.
  */
 int modules_stage(const struct modules_request *request, const char *stage, struct err *err);
-
-/* The modules' folder of a release, "usr/lib/modules/REL" below root, or NULL with errno. free() */
-char *modules_folder(const char *root, const char *release);
 
 #endif

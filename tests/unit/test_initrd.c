@@ -261,6 +261,29 @@ static void test_firmware_of_the_tree_only(void **state)
 	assert_int_equal(lstat(link, &st), -1);
 }
 
+/* Neither a list beside the modules nor the folder of all of them is taken from outside. */
+static void test_modules_of_the_tree_only(void **state)
+{
+	_cleanup_place_ struct place p = make_place(*state);
+	_cleanup_free_ char *secret = path_join(*state, "secret"), *list = NULL, *folder = NULL, *away = NULL;
+	struct err err = {0};
+
+	put_file(*state, "secret", "not for the nodes");
+	assert_true(asprintf(&folder, "%s/usr/lib/modules", p.tree) > 0);
+	assert_true(asprintf(&list, "%s/%s/modules.order", folder, p.release) > 0);
+	assert_int_equal(unlink(list), 0);
+	assert_int_equal(symlink(secret, list), 0);
+	make_or_fail(&p, NULL);
+	unpack(&p);
+	assert_false(is_module(&p, "modules.order"));
+
+	away = path_join(*state, "away");
+	assert_int_equal(rename(folder, away), 0);
+	assert_int_equal(symlink(away, folder), 0);
+	assert_int_equal(make(&p, NULL, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "no modules of kernel"));
+}
+
 static void test_same_bytes(void **state)
 {
 	_cleanup_place_ struct place p = make_place(*state);
@@ -342,6 +365,7 @@ int main(void)
 		unit_test_in_dir(test_what_is_missing),
 		unit_test_in_dir(test_built_in_is_as_good),
 		unit_test_in_dir(test_firmware_of_the_tree_only),
+		unit_test_in_dir(test_modules_of_the_tree_only),
 		unit_test_in_dir(test_same_bytes),
 		unit_test_in_dir(test_refused),
 		cmocka_unit_test(test_loader_lines),
