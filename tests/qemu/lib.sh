@@ -91,6 +91,15 @@ await() {
 	return 1
 }
 
+# await_offers COUNT: until the head has offered a release that often.
+await_offers() {
+	local deadline=$((SECONDS + 30))
+	until [ "$(grep -c ': offers ' "$BATS_TEST_TMPDIR/head.log")" -ge "$1" ]; do
+		[ "$SECONDS" -lt "$deadline" ] || { tail "$BATS_TEST_TMPDIR/head.log"; return 1; }
+		read -rt 0.2 <> <(:) || true
+	done
+}
+
 # flip FILE OFFSET: one bit of one byte, in place and with the old times: rot, which the seeder does not see.
 flip() {
 	python3 - "$1" "$2" <<-'EOF'
