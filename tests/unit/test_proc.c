@@ -174,7 +174,8 @@ static void test_signals_are_reset(void **state)
 	(void)signal(SIGHUP, SIG_DFL);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	assert_non_null(strstr(text, "SigBlk:\t0000000000000000"));
-	assert_non_null(strstr(text, "SigIgn:\t0000000000000000"));
+	/* 32 and 33 are the C library's own, which signal(7) cannot change; make starts its children so. */
+	assert_true(strstr(text, "SigIgn:\t0000000000000000") || strstr(text, "SigIgn:\t0000000180000000"));
 }
 
 static void test_spawn_logs(void **state)
