@@ -108,12 +108,13 @@ wait_for_tcp() {
 		{ echo "$name: nobody listens on $host:$port after $seconds s" >&2; return 1; }
 }
 
-# tail waits with inotify, also for a file that is not there yet.
+# tail waits with inotify, also for a file that is not there yet. A log that was truncated while someone writes has NUL
+# bytes in front (-a).
 wait_for_line() {
 	local file=$1 regex=$2 seconds=$3 fd pid status=0
 	exec {fd}< <(exec timeout "$seconds" tail -n +1 -F -- "$file" 2>/dev/null 3>&-)
 	pid=$!
-	grep -m 1 -E -- "$regex" <&"$fd" ||
+	grep -a -m 1 -E -- "$regex" <&"$fd" ||
 		{ echo "$file: no line with '$regex' after $seconds s" >&2; status=1; }
 	exec {fd}<&-
 	kill "$pid" 2>/dev/null || true
