@@ -87,7 +87,9 @@ ns_loss() {
 spawn() {
 	local name=$1 log=$2
 	shift 2
-	ip netns exec "$NS_PREFIX-$name" "$@" >"$log" 2>&1 </dev/null 3>&- &
+	# Appended to: what an earlier process still writes lands behind, not over what was begun anew.
+	: >"$log"
+	ip netns exec "$NS_PREFIX-$name" "$@" >>"$log" 2>&1 </dev/null 3>&- &
 	spawned=$!
 	ns_spawned+=("$spawned")
 }
@@ -108,13 +110,12 @@ wait_for_tcp() {
 		{ echo "$name: nobody listens on $host:$port after $seconds s" >&2; return 1; }
 }
 
-# tail waits with inotify, also for a file that is not there yet. A log that was truncated while someone writes has NUL
-# bytes in front (-a).
+# tail waits with inotify, also for a file that is not there yet.
 wait_for_line() {
 	local file=$1 regex=$2 seconds=$3 fd pid status=0
 	exec {fd}< <(exec timeout "$seconds" tail -n +1 -F -- "$file" 2>/dev/null 3>&-)
 	pid=$!
-	grep -a -m 1 -E -- "$regex" <&"$fd" ||
+	grep -m 1 -E -- "$regex" <&"$fd" ||
 		{ echo "$file: no line with '$regex' after $seconds s" >&2; status=1; }
 	exec {fd}<&-
 	kill "$pid" 2>/dev/null || true
