@@ -44,8 +44,9 @@ teardown() {
 
 	# The right key signs; a byte of the image rots under the seeder's hands before the node asks again.
 	lab qmp n001 stop
+	foreign=$(served_signature)
 	sign_by good
-	await_offers 2
+	await_signature "$foreign"
 	flip "$image_blob" 4000000
 	lab qmp n001 cont
 	await 120 '.nodes[] | select(.node == "n001" and .phase == "fetch" and .failed and .error != "")'

@@ -91,10 +91,16 @@ await() {
 	return 1
 }
 
-# await_offers COUNT: until the head has offered a release that often.
-await_offers() {
-	local deadline=$((SECONDS + 30))
-	until [ "$(grep -c ': offers ' "$BATS_TEST_TMPDIR/head.log")" -ge "$1" ]; do
+# The signature that the head hands out.
+served_signature() {
+	lab exec -- curl -sf "http://10.77.0.1:8080/v1/releases/$(swarmboot show slurm-compute:1 --json --store "$store" |
+		jq -r .digest).minisig"
+}
+
+# await_signature OTHER: until the head hands out one that is not OTHER.
+await_signature() {
+	local deadline=$((SECONDS + 30)) now
+	until now=$(served_signature) && [ "$now" != "$1" ]; do
 		[ "$SECONDS" -lt "$deadline" ] || { tail "$BATS_TEST_TMPDIR/head.log"; return 1; }
 		read -rt 0.2 <> <(:) || true
 	done
