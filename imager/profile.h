@@ -23,11 +23,41 @@ struct profile_debian {
 	char *variant;                  /* of mmdebstrap; NULL: "essential" */
 };
 
+/* A package repository besides those of the source: apt's with from: debian, dnf's with from: rpm. */
+struct profile_repository {
+	char *name, *url;
+	char *suite; /* apt: NULL is the source's suite; "/" at its end: a flat repository */
+	struct yaml_strings components; /* apt; none: main */
+	char *key; /* path of its public key (armoured or binary); NULL: those trusted anyway */
+	int keep;  /* whether the image knows it too; else it is used by the build alone */
+	struct yaml_node *node;
+};
+
+/* Fedora, Rocky, Alma, openSUSE ... by dnf --installroot. */
+struct profile_rpm {
+	char *releasever;
+	struct profile_repository *repositories; /* at least one */
+	size_t repository_count;
+	struct yaml_strings modules; /* module streams to enable, such as nodejs:20 */
+};
+
+/* A container image; exactly one of layout, archive and image is given. */
+struct profile_oci {
+	char *layout;  /* path of an OCI image layout */
+	char *ref;     /* with layout or archive: which image of it; NULL: the only one */
+	char *archive; /* path of an oci-archive or docker-archive file */
+	char *image;   /* registry reference: registry.example.org/base:12 or ...@sha256:... */
+	int insecure;  /* plain HTTP or an unknown certificate is good enough; with @sha256 nothing is lost */
+};
+
 /* Where the tree comes from: exactly one of the fields is given, and kind is its key. */
 struct profile_from {
 	const char *kind;
 	struct profile_debian debian;
+	struct profile_rpm rpm;
+	struct profile_oci oci;
 	char *tar, *dir; /* paths */
+	char *release;   /* a release of the same store: store_resolve's words */
 };
 
 struct profile_package {
@@ -35,11 +65,32 @@ struct profile_package {
 	struct yaml_node *node; /* for faults found later; borrowed from the profile's document */
 };
 
+/* value: the bytes, already decoded ("0x..." and "0s..." in the file are hex and base64, as of setfattr). */
+struct profile_xattr {
+	char *name; /* user., security., trusted. or system. */
+	void *value;
+	size_t size;
+};
+
 /* One thing to lay into the tree: a file with content, a copy of source (file or folder), or a symlink. */
 struct profile_file {
 	char *path; /* absolute in the image, checked to stay inside */
 	char *content, *source, *link;
 	mode_t mode; /* (mode_t)-1: 0644, or what the source has */
+	char *owner, *group;
+	struct profile_xattr *xattrs;
+	size_t xattr_count;
+	struct yaml_node *node;
+};
+
+/* A file from elsewhere, pinned by its digest. */
+struct profile_artifact {
+	char *url, *source; /* exactly one: http(s)://, or a path */
+	struct digest digest;
+	char *path;     /* absolute in the image; with unpack the folder it is unpacked into */
+	int unpack;     /* it is an archive (any that libarchive reads); else one file */
+	uint64_t strip; /* with unpack: leading parts of its names to drop */
+	mode_t mode;    /* (mode_t)-1: 0644 */
 	char *owner, *group;
 	struct yaml_node *node;
 };
@@ -59,6 +110,7 @@ struct profile_user {
 
 struct profile_script {
 	char *name, *run;
+	int network; /* this machine's network is there while it runs */
 };
 
 struct profile_units {
@@ -69,6 +121,9 @@ struct profile_units {
 struct profile_kernel {
 	char *package, *cmdline;
 	struct yaml_strings modules; /* further ones for the initramfs */
+	struct yaml_strings
+		nics; /* the only network drivers of the initramfs; none: those of the usual servers */
+	struct yaml_strings firmware; /* for the initramfs: patterns below /usr/lib/firmware */
 };
 
 struct profile {
@@ -79,6 +134,10 @@ struct profile {
 	struct yaml_strings exclude, keep; /* patterns as of dpkg's path-exclude: '*' matches '/' too */
 	struct profile_file *files;
 	size_t file_count;
+	struct profile_repository *repositories;
+	size_t repository_count;
+	struct profile_artifact *artifacts;
+	size_t artifact_count;
 	struct profile_group *groups;
 	size_t group_count;
 	struct profile_user *users;
@@ -90,6 +149,10 @@ struct profile {
 	struct {
 		uint64_t limit; /* bytes; 0: the agent's default */
 	} overlay;
+	struct {
+		uint64_t reserve; /* bytes of RAM a node must have beyond image and overlay; 0: the agent's
+				     default */
+	} memory;
 	struct {
 		uint64_t level, block;
 	} squashfs;
