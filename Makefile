@@ -74,6 +74,7 @@ SRC_swarm := \
 SRC_imager := \
 	imager/bootfiles.c \
 	imager/build.c \
+	imager/buildstages.c \
 	imager/buildcmd.c \
 	imager/closure.c \
 	imager/cpio.c \
@@ -103,6 +104,7 @@ SRC_imager := \
 	imager/tree.c \
 	imager/treecopy.c \
 	imager/treefile.c \
+	imager/treeowner.c \
 	imager/workdir.c
 
 SRC_seeder := \

@@ -3,73 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "imager/base/io.h"
-#include "imager/base/parse.h"
 #include "imager/intree.h"
 #include "imager/treecopy.h"
+#include "imager/treeowner.h"
 
 #define FILE_LIMIT ((size_t)1 << 30)
 
-static FILE *open_stream(int root, const char *path)
-{
-	int fd = intree_open(root, path, O_RDONLY, 0);
-
-	return fd < 0 ? NULL : fdopen(fd, "r");
-}
-
-static int user_of(int root, const char *name, uint32_t *ret)
-{
-	_cleanup_fclose_ FILE *f = open_stream(root, "/etc/passwd");
-
-	if (parse_u32(name, ret) >= 0)
-		return 0;
-	for (struct passwd *p; f && (p = fgetpwent(f));)
-		if (!strcmp(p->pw_name, name)) {
-			*ret = p->pw_uid;
-			return 0;
-		}
-	return -ENOENT;
-}
-
-static int group_of(int root, const char *name, uint32_t *ret)
-{
-	_cleanup_fclose_ FILE *f = open_stream(root, "/etc/group");
-
-	if (parse_u32(name, ret) >= 0)
-		return 0;
-	for (struct group *g; f && (g = fgetgrent(f));)
-		if (!strcmp(g->gr_name, name)) {
-			*ret = g->gr_gid;
-			return 0;
-		}
-	return -ENOENT;
-}
-
-struct owner {
-	uint32_t uid, gid;
-};
-
-static int find_owner(int root, const struct profile_file *file, struct owner *ret, struct err *err)
-{
-	struct owner o = {0};
-
-	if (file->owner && user_of(root, file->owner, &o.uid) < 0)
-		return yaml_fault(file->node, "owner", err, "the image has no user '%s'", file->owner);
-	if (file->group && group_of(root, file->group, &o.gid) < 0)
-		return yaml_fault(file->node, "group", err, "the image has no group '%s'", file->group);
-	*ret = o;
-	return 0;
-}
-
-static int put_link(int root, const struct profile_file *file, const struct owner *owner)
+static int put_link(int root, const struct profile_file *file, const struct treeowner *owner)
 {
 	const char *name;
 	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
@@ -84,7 +31,7 @@ static int put_link(int root, const struct profile_file *file, const struct owne
 }
 
 /* Owner first: a change of owner takes set-uid bits away. */
-static int set_owner(int root, const struct profile_file *file, const struct owner *owner, mode_t mode)
+static int set_owner(int root, const struct profile_file *file, const struct treeowner *owner, mode_t mode)
 {
 	const char *name;
 	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
@@ -96,8 +43,8 @@ static int set_owner(int root, const struct profile_file *file, const struct own
 	return fchmodat(parent, name, mode, 0) < 0 ? -errno : 0;
 }
 
-static int put_copy(
-	int root, const struct profile_file *file, const struct owner *owner, mode_t mode, struct err *err)
+static int put_copy(int root, const struct profile_file *file, const struct treeowner *owner, mode_t mode,
+	struct err *err)
 {
 	_cleanup_free_ char *data = NULL;
 	size_t len;
@@ -142,9 +89,10 @@ static int put_folder(int root, const struct profile_file *file, struct err *err
 
 int treefile_put(int root, const struct profile_file *file, struct err *err)
 {
-	struct owner owner;
+	const struct treeowner_words words = {file->owner, file->group, file->node};
+	struct treeowner owner;
 	struct stat st;
-	int r = find_owner(root, file, &owner, err);
+	int r = treeowner_find(root, &words, &owner, err);
 
 	if (r < 0)
 		return r;
