@@ -171,7 +171,7 @@ int sync_dir(const char *path, struct err *err)
 	return 0;
 }
 
-static int copy_fd(int in, int out)
+int copy_fd(int in, int out)
 {
 	char block[65536];
 	ssize_t n;

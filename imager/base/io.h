@@ -37,6 +37,9 @@ int write_file_atomic(const char *path, const struct file_content *content, stru
  */
 int write_file(const char *path, const struct file_content *content, struct err *err);
 
+/* From where each stands to the end of `in`, by copy_file_range where it can; 0 or -errno. */
+int copy_fd(int in, int out);
+
 /* Copies a file's bytes (copy_file_range, else read/write); the target is created with mode. */
 int copy_file(const char *from, const char *to, mode_t mode, struct err *err);
 
