@@ -96,6 +96,9 @@ SRC_imager := \
 	imager/source/dir.c \
 	imager/source/source.c \
 	imager/source/tar.c \
+	imager/spdx.c \
+	imager/spdxid.c \
+	imager/spdxread.c \
 	imager/squash.c \
 	imager/squash/content.c \
 	imager/squash/image.c \

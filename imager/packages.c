@@ -1,34 +1,88 @@
-/* Owns the package list of a tree: dpkg's status file in, sorted JSON out. */
+/* Owns the model of a package list, and filling it from dpkg's status file. How it is written is spdx.c's. */
 #include "imager/packages.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "imager/base/cleanup.h"
+#include "imager/base/parse.h"
 #include "imager/intree.h"
 
-#define STATUS_PATH  "/var/lib/dpkg/status"
-#define STATUS_LIMIT ((size_t)64 << 20)
+#define STATUS_PATH   "/var/lib/dpkg/status"
+#define STATUS_LIMIT  ((size_t)64 << 20)
+#define RELEASE_LIMIT 65536
 
-struct package {
-	const char *name, *version, *arch;
-	int installed;
-};
+/* ---- the model ---- */
 
-struct packages {
-	struct package *items;
-	size_t count;
-};
-
-static void packages_release(struct packages *p)
+static void package_release(struct package *p)
 {
-	free(p->items);
+	free((void *)p->name);
+	free((void *)p->version);
+	free((void *)p->arch);
+	free((void *)p->source);
+	free((void *)p->source_version);
+	free((void *)p->maintainer);
 }
-#define _cleanup_packages_ _cleanup_(packages_release)
+
+void packages_release(struct packages *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		package_release(&p->items[i]);
+	free(p->items);
+	*p = (struct packages){0};
+}
+
+static char *copy(const char *text)
+{
+	return strdup(text ? text : "");
+}
+
+int packages_add(struct packages *p, const struct package *row)
+{
+	struct package *items = reallocarray(p->items, p->count + 1, sizeof(*items)), *to;
+
+	if (!items)
+		return -ENOMEM;
+	p->items = items;
+	to = &items[p->count];
+	*to = (struct package){
+		.name = copy(row->name),
+		.version = copy(row->version),
+		.arch = copy(row->arch),
+		.source = copy(row->source),
+		.source_version = copy(row->source_version),
+		.maintainer = copy(row->maintainer),
+	};
+	if (!to->name || !to->version || !to->arch || !to->source || !to->source_version || !to->maintainer) {
+		package_release(to);
+		return -ENOMEM;
+	}
+	p->count++;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct package *x = a, *y = b;
+	int r = strcmp(x->name, y->name);
+
+	if (r == 0)
+		r = strcmp(x->arch, y->arch);
+	return r ? r : strcmp(x->version, y->version);
+}
+
+void packages_sort(struct packages *p)
+{
+	if (p->count)
+		qsort(p->items, p->count, sizeof(*p->items), compare);
+}
+
+/* ---- dpkg ---- */
 
 /* "Field: value" of the line, NULL if it is another field. */
-static const char *field(const char *line, const char *name)
+static char *field(char *line, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -37,98 +91,112 @@ static const char *field(const char *line, const char *name)
 	return line + len + 1 + strspn(line + len + 1, " \t");
 }
 
-static void take_line(struct package *p, const char *line)
+/* "glibc (2.36-9)": the version is told only when it is another than the package's. */
+static void take_source(struct package *p, char *value)
+{
+	char *open = strchr(value, '('), *close = open ? strchr(open, ')') : NULL;
+
+	if (close) {
+		*close = '\0';
+		p->source_version = open + 1;
+	}
+	value[strcspn(value, " (")] = '\0';
+	p->source = value;
+}
+
+static void take_line(struct package *p, int *installed, char *line)
 {
 	const struct {
-		const char *name, **value;
-	} fields[] = {{"Package", &p->name}, {"Version", &p->version}, {"Architecture", &p->arch}};
-	const char *status = field(line, "Status");
+		const char *name;
+		const char **value;
+	} fields[] = {{"Package", &p->name}, {"Version", &p->version}, {"Architecture", &p->arch},
+		{"Maintainer", &p->maintainer}};
+	char *status = field(line, "Status"), *source = field(line, "Source");
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		const char *value = field(line, fields[i].name);
+		char *value = field(line, fields[i].name);
 
 		if (value)
 			*fields[i].value = value;
 	}
+	if (source)
+		take_source(p, source);
 	if (status)
-		p->installed =
-			!strcmp(status, "install ok installed") || !strcmp(status, "hold ok installed");
+		*installed = !strcmp(status, "install ok installed") || !strcmp(status, "hold ok installed");
 }
 
-static int end_stanza(struct packages *all, struct package *p)
+static int end_stanza(struct packages *all, struct package *p, int *installed)
 {
-	struct package *items;
+	int r = *installed && p->name && p->version ? packages_add(all, p) : 0;
 
-	if (p->installed && p->name && p->version) {
-		items = reallocarray(all->items, all->count + 1, sizeof(*items));
-		if (!items)
-			return -ENOMEM;
-		all->items = items;
-		items[all->count++] = *p;
-	}
 	*p = (struct package){0};
-	return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	const struct package *x = a, *y = b;
-	int r = strcmp(x->name, y->name);
-
-	return r ? r : strcmp(x->arch ? x->arch : "", y->arch ? y->arch : "");
-}
-
-static int add_json(struct buf *ret, const struct package *p, int is_last)
-{
-	json_t *object = json_pack(
-		"{s:s, s:s, s:s}", "name", p->name, "version", p->version, "arch", p->arch ? p->arch : "");
-	_cleanup_free_ char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-
-	json_decref(object);
-	/* Not UTF-8: nothing that dpkg would have taken. */
-	return text ? buf_printf(ret, "%s%s\n", text, is_last ? "" : ",") : -EINVAL;
-}
-
-int packages_format(char *status, struct buf *ret, uint64_t *ret_count)
-{
-	_cleanup_packages_ struct packages all = {0};
-	struct package current = {0};
-	char *rest = status;
-	int r = 0;
-
-	for (char *line; r >= 0 && (line = strsep(&rest, "\n"));) {
-		if (*line)
-			take_line(&current, line);
-		else
-			r = end_stanza(&all, &current);
-	}
-	if (r >= 0)
-		r = end_stanza(&all, &current);
-	if (all.count)
-		qsort(all.items, all.count, sizeof(*all.items), by_name);
-	if (r >= 0)
-		r = buf_puts(ret, all.count ? "[\n" : "[");
-	for (size_t i = 0; r >= 0 && i < all.count; i++)
-		r = add_json(ret, &all.items[i], i + 1 == all.count);
-	if (r >= 0)
-		r = buf_puts(ret, "]\n");
-	if (r >= 0)
-		*ret_count = all.count;
+	*installed = 0;
 	return r;
 }
 
-int packages_list(const char *root, struct buf *ret, uint64_t *ret_count, struct err *err)
+int packages_read_dpkg(char *status, struct packages *ret)
 {
-	_cleanup_close_ int fd = intree_root(root, err);
-	_cleanup_free_ char *status = NULL;
-	int r = fd < 0 ? fd : intree_read(fd, STATUS_PATH, STATUS_LIMIT, &status, NULL);
+	struct package current = {0};
+	char *rest = status;
+	int installed = 0, r = 0;
 
-	if (fd < 0)
-		return fd;
-	if (r < 0 && r != -ENOENT)
+	for (char *line; r >= 0 && (line = strsep(&rest, "\n"));) {
+		if (*line)
+			take_line(&current, &installed, line);
+		else
+			r = end_stanza(ret, &current, &installed);
+	}
+	return r < 0 ? r : end_stanza(ret, &current, &installed);
+}
+
+/* ---- a tree ---- */
+
+/* ID=debian, perhaps in quotes; what is no plain word is no ID. */
+static void read_vendor(int root, char ret[PACKAGES_WORD_SIZE])
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest;
+
+	if (intree_read(root, "/etc/os-release", RELEASE_LIMIT, &text, NULL) < 0 &&
+		intree_read(root, "/usr/lib/os-release", RELEASE_LIMIT, &text, NULL) < 0)
+		return;
+	rest = text;
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		char *value = line + 3;
+
+		if (strncmp(line, "ID=", 3) != 0)
+			continue;
+		value += strspn(value, "\"'");
+		value[strcspn(value, "\"'")] = '\0';
+		if (parse_name(value) == 0)
+			(void)snprintf(ret, PACKAGES_WORD_SIZE, "%s", value);
+	}
+}
+
+static int list_dpkg(int root, struct packages *ret, struct err *err)
+{
+	_cleanup_free_ char *status = NULL;
+	int r = intree_read(root, STATUS_PATH, STATUS_LIMIT, &status, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
 		return err_path(err, -r, STATUS_PATH);
-	if (!status && !(status = strdup("")))
-		return err_oom(err, STATUS_PATH);
-	r = packages_format(status, ret, ret_count);
-	return r < 0 ? err_set(err, -r, STATUS_PATH ": cannot be listed: %s", strerror(-r)) : 0;
+	(void)snprintf(ret->type, sizeof(ret->type), "deb");
+	return packages_read_dpkg(status, ret) < 0 ? err_oom(err, STATUS_PATH) : 0;
+}
+
+int packages_list(const char *root, struct packages *ret, struct err *err)
+{
+	_cleanup_packages_ struct packages found = {0};
+	_cleanup_close_ int fd = intree_root(root, err);
+	int r = fd < 0 ? fd : list_dpkg(fd, &found, err);
+
+	if (r < 0)
+		return r;
+	read_vendor(fd, found.vendor);
+	packages_sort(&found);
+	*ret = found;
+	found = (struct packages){0};
+	return 0;
 }

@@ -1,20 +1,49 @@
-/* The list of what is installed in a tree, as the release carries it. */
+/* list: what is installed in a tree, by any package manager. imager/spdx.h writes it down and reads it again.
+ */
 #ifndef IMAGER_PACKAGES_H
 #define IMAGER_PACKAGES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include "imager/base/buf.h"
 #include "imager/base/err.h"
 
-/*
- * From the tree's dpkg status file (deb-control(5) stanzas): a JSON array sorted by name and architecture,
- * one object {"name","version","arch"} a line, installed packages only. "[]" for a tree without dpkg. 0 or
- * -errno.
- */
-int packages_list(const char *root, struct buf *ret, uint64_t *ret_count, struct err *err);
+/* Texts of a list are its own and never NULL: "" for what is not told. */
+struct package {
+	const char *name;
+	const char *version; /* as the package manager writes it, with the epoch: "1:2.4-1" */
+	const char *arch;
+	const char *source;         /* name of the source package; "": the same as name */
+	const char *source_version; /* "": the same as version */
+	const char *maintainer;     /* "Name <mail>" */
+};
 
-/* The same from the text of a status file, which is changed. */
-int packages_format(char *status, struct buf *ret, uint64_t *ret_count);
+#define PACKAGES_WORD_SIZE 32
+
+struct packages {
+	char type[PACKAGES_WORD_SIZE];   /* as in a package URL: "deb", "rpm"; "" for a tree without either */
+	char vendor[PACKAGES_WORD_SIZE]; /* ID of the tree's os-release (os-release(5)), "" without one */
+	struct package *items;
+	size_t count;
+};
+
+/* Takes a zeroed one. */
+void packages_release(struct packages *p);
+#define _cleanup_packages_ _cleanup_(packages_release)
+
+/* Copies the row; a NULL in it counts as "". 0 or -ENOMEM. */
+int packages_add(struct packages *p, const struct package *row);
+
+/* By name, architecture, version, all by bytes: the order of every list that is written. */
+void packages_sort(struct packages *p);
+
+/*
+ * The installed packages of the tree, sorted, from dpkg's status file (deb-control(5)). A tree without dpkg
+ * gives none. *ret is zeroed by the caller, who releases it. 0 or -errno.
+ */
+int packages_list(const char *root, struct packages *ret, struct err *err);
+
+/* The same from the text of a status file, which is changed; rows are added, not sorted. 0 or -ENOMEM. */
+int packages_read_dpkg(char *status, struct packages *ret);
 
 #endif

@@ -5,17 +5,24 @@
 #include <errno.h>
 #include <string.h>
 
-#define SIGNATURE_TYPE "application/vnd.swarmboot.signature.v1"
+#define SIGNATURE_TYPE       "application/vnd.swarmboot.signature.v1"
+#define FORMER_PACKAGES_TYPE "application/vnd.swarmboot.packages.v1"
 
-static const struct layer {
+struct layer {
 	const char *title, *type;
 	size_t offset; /* of the part in struct release */
-} layers[] = {
+};
+
+static const struct layer layers[] = {
 	{"kernel", "application/vnd.swarmboot.kernel.v1", offsetof(struct release, kernel)},
 	{"initramfs", "application/vnd.swarmboot.initramfs.v1", offsetof(struct release, initramfs)},
 	{"root.squashfs", "application/vnd.swarmboot.root.v1", offsetof(struct release, root)},
-	{"packages.json", "application/vnd.swarmboot.packages.v1", offsetof(struct release, packages)},
+	{"packages.spdx.json", "application/spdx+json", offsetof(struct release, packages)},
 };
+
+/* A release that was published with a plain list keeps it under that name when it is signed. */
+static const struct layer former_packages = {
+	"packages.json", FORMER_PACKAGES_TYPE, offsetof(struct release, packages)};
 
 static int add_layer(json_t *list, const char *type, const char *title, const struct release_part *part)
 {
@@ -30,9 +37,12 @@ static int add_layer(json_t *list, const char *type, const char *title, const st
 
 static int add_layers(json_t *list, const struct ocimanifest *m, const struct release *release)
 {
-	for (const struct layer *l = layers; l < layers + ARRAY_SIZE(layers); l++) {
+	for (size_t i = 0; i < ARRAY_SIZE(layers); i++) {
+		const struct layer *l = &layers[i];
 		const void *part = (const char *)release + l->offset;
 
+		if (m->former_packages && l->offset == former_packages.offset)
+			l = &former_packages;
 		if (add_layer(list, l->type, l->title, part) < 0)
 			return -ENOMEM;
 	}
@@ -67,6 +77,8 @@ static const char *text_of(const json_t *object, const char *key)
 
 static int read_layer(const json_t *entry, struct ocimanifest *m, struct err *err)
 {
+	if (!strcmp(text_of(entry, "mediaType"), FORMER_PACKAGES_TYPE))
+		m->former_packages = 1;
 	if (strcmp(text_of(entry, "mediaType"), SIGNATURE_TYPE) != 0)
 		return 0;
 	if (m->signature_count == STORE_SIGNATURES_MAX)

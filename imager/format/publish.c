@@ -169,6 +169,22 @@ static int read_again(
 	return store_resolve(s, digest, ret, err);
 }
 
+/* Makes this process a writer that holds the lock: a descriptor to close, or -errno. */
+static int begin_change(
+	struct store *s, const struct store_release *rel, struct store_release *ret_now, struct err *err)
+{
+	_cleanup_close_ int lock = -1;
+	int r = store_begin(s, err);
+
+	if (r < 0)
+		return r;
+	lock = store_lock(s, err);
+	if (lock < 0)
+		return lock;
+	r = read_again(s, rel, ret_now, err);
+	return r < 0 ? r : TAKE_FD(lock);
+}
+
 /* The signatures that stay: all but the one by the key that signs again, which nobody names from then on. */
 static int keep_signatures(struct store *s, const struct store_release *rel,
 	const uint8_t key_id[MINISIGN_ID_SIZE], struct ocimanifest *m)
@@ -181,6 +197,7 @@ static int keep_signatures(struct store *s, const struct store_release *rel,
 		r = ocimanifest_parse(&text, &old, NULL);
 	if (r < 0)
 		return r;
+	m->former_packages = old.former_packages;
 	for (size_t i = 0; r >= 0 && i < rel->signature_count && i < old.signature_count; i++) {
 		if (memcmp(rel->signatures[i].key_id, key_id, MINISIGN_ID_SIZE) != 0)
 			m->signatures[m->signature_count++] = old.signatures[i];
@@ -237,16 +254,11 @@ int store_add_signature(
 	struct store_release now;
 	int r = minisign_signature_id(signature->data, key_id, err);
 
-	if (r == 0)
-		r = store_begin(s, err);
 	if (r < 0)
 		return r;
-	lock = store_lock(s, err);
+	lock = begin_change(s, rel, &now, err);
 	if (lock < 0)
 		return lock;
-	r = read_again(s, rel, &now, err);
-	if (r < 0)
-		return r;
 	m.config = now.config;
 	r = keep_signatures(s, &now, key_id, &m);
 	if (r < 0)
@@ -270,15 +282,10 @@ int store_tag(struct store *s, const struct store_release *rel, const char *chan
 		return err_set(err, EINVAL,
 			"'%.80s' cannot be a channel; allowed: 1 to 63 of a-z 0-9 . _ -, not a number",
 			channel);
-	r = store_begin(s, err);
-	if (r < 0)
-		return r;
-	lock = store_lock(s, err);
+	lock = begin_change(s, rel, &now, err);
 	if (lock < 0)
 		return lock;
-	r = read_again(s, rel, &now, err);
-	if (r == 0)
-		r = index_load(s, &index, err);
+	r = index_load(s, &index, err);
 	if (r < 0)
 		return r;
 	if (strlen(now.channels) + strlen(channel) + 2 > sizeof(now.channels))

@@ -62,6 +62,7 @@ struct ocimanifest {
 	struct release_part config;
 	struct release_part signatures[STORE_SIGNATURES_MAX];
 	size_t signature_count;
+	int former_packages; /* its package list is of the form before SPDX */
 };
 
 int ocimanifest_format(
