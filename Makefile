@@ -13,7 +13,7 @@ DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-ras
 	libnl-route-3-dev libkmod-dev libzstd-dev libcap-dev libseccomp-dev \
 	dnsmasq-base ipxe mmdebstrap kmod \
 	libcmocka-dev bats perl python3 qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
-	squashfs-tools zstd cpio jq curl aria2 skopeo procps clang-format shellcheck codespell man-db
+	squashfs-tools zstd cpio jq uidmap curl aria2 skopeo procps clang-format shellcheck codespell man-db
 
 include_flags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 
