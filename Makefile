@@ -76,6 +76,8 @@ SRC_imager := \
 	imager/build.c \
 	imager/buildstages.c \
 	imager/buildcmd.c \
+	imager/cache.c \
+	imager/cachetrim.c \
 	imager/closure.c \
 	imager/cpio.c \
 	imager/images.c \

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imager/base/log.h"
 #include "imager/base/parse.h"
 #include "imager/base/progress.h"
 #include "imager/commands.h"
@@ -20,9 +21,10 @@
 
 struct build_command {
 	const char *store, *agent, *sign, *password_file;
+	const char *cache, *cache_size;
 	struct cli_list keys;
 	uint64_t jobs;
-	int json;
+	int json, no_cache;
 };
 
 /* All the key files as one keyring text. */
@@ -62,6 +64,30 @@ static int source_date(uint64_t *ret, struct err *err)
 			"SOURCE_DATE_EPOCH='%s': seconds since 1970 are wanted, from 1 to %" PRIu32, text,
 			UINT32_MAX);
 	return 0;
+}
+
+/* A folder that was asked for must be good; without the usual one a build is slower, no more. */
+static int open_cache(const struct build_command *o, struct cache **ret, struct err *err)
+{
+	_cleanup_free_ char *path = o->no_cache ? NULL : cache_choose(o->cache);
+	uint64_t limit = CACHE_LIMIT_DEFAULT;
+	int r;
+
+	if (o->no_cache && o->cache)
+		return err_set(err, EINVAL, "--cache and --no-cache: one of both is allowed");
+	if (o->cache_size && parse_size(o->cache_size, &limit) < 0)
+		return err_set(err, EINVAL, "--cache-size='%s': bytes, or a number with KiB, MiB, GiB, TiB",
+			o->cache_size);
+	if (o->no_cache)
+		return 0;
+	r = path ? cache_open(path, ret, err) : err_oom(err, "the cache");
+	if (r < 0 && !o->cache) {
+		log_warn("building without a cache: %s", err->text);
+		return 0;
+	}
+	if (r >= 0)
+		cache_set_limit(*ret, limit);
+	return r;
 }
 
 static json_t *part_json(const struct release_part *p)
@@ -132,10 +158,15 @@ static int run_build(const void *opts, char **args, struct err *err)
 	char agent[PATH_MAX];
 	struct build_options options = {.profile = args[0], .store = store_choose(o->store), .agent = agent};
 	struct build_result result = {0};
+	_cleanup_cache_ struct cache *cache = NULL;
 	int r;
 
 	if (check_usage(o, &options, err) < 0)
 		return CLI_USAGE;
+	r = open_cache(o, &cache, err);
+	if (r < 0)
+		return r == -EINVAL ? CLI_USAGE : r;
+	options.cache = cache;
 	r = read_keys(&o->keys, &keyring, err);
 	if (r == 0)
 		r = find_agent(o->agent, agent, err);
@@ -161,6 +192,11 @@ static const struct cli_option build_options[] = {
 	{"agent", 0, CLI_STRING, OPTION(agent), "FILE",
 		"the agent (default: swarmboot-init beside this program, else " DEFAULT_AGENT ")"},
 	{"jobs", 'j', CLI_U64, OPTION(jobs), "N", "threads that compress (default: one for each CPU)"},
+	{"cache", 0, CLI_STRING, OPTION(cache), "DIR", CACHE_OPTION_HELP},
+	{"no-cache", 0, CLI_FLAG, OPTION(no_cache), NULL, "use and keep nothing of other builds"},
+	{"cache-size", 0, CLI_STRING, OPTION(cache_size), "SIZE",
+		"what the cache may hold (default: 20GiB); what was not used for the longest time goes "
+		"first"},
 	{"json", 0, CLI_FLAG, OPTION(json), NULL, "print the result as JSON"},
 	{0},
 };

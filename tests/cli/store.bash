@@ -4,6 +4,7 @@ bats_require_minimum_version 1.5.0
 
 PATH=$BUILD_DIR:$BUILD_DIR/tests:$PATH
 export SWARMBOOT_STORE=$BATS_TEST_TMPDIR/store
+export SWARMBOOT_CACHE=$BATS_TEST_TMPDIR/cache
 
 # publish PROFILE WORD: another word is another release
 publish() {
