@@ -110,6 +110,7 @@ SRC_imager := \
 	imager/treecopy.c \
 	imager/treefile.c \
 	imager/treeowner.c \
+	imager/treewrite.c \
 	imager/workdir.c
 
 SRC_seeder := \

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,33 +57,20 @@ static int put_copy(int root, const struct profile_file *file, const struct tree
 	return r < 0 ? err_path(err, -r, file->path) : 0;
 }
 
-/* libarchive goes through no link, so it is given the folder above by its real path. */
-static int copy_below(int parent, const char *name, const struct profile_file *file, struct err *err)
-{
-	char opened[32], path[PATH_MAX];
-	const struct treecopy_target target = {.root = path, .prefix = name, .root_owned = 1};
-	ssize_t len;
-
-	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", parent);
-	len = readlink(opened, path, sizeof(path) - 1);
-	if (len < 0)
-		return err_path(err, errno, file->path);
-	path[len] = '\0';
-	return treecopy_folder(file->source, &target, NULL, err);
-}
-
 /* A folder keeps its files' modes; they belong to root unless the profile says otherwise. */
 static int put_folder(int root, const struct profile_file *file, struct err *err)
 {
-	const char *name;
-	_cleanup_close_ int parent = intree_parent(root, file->path, &name);
+	static const struct treeowner owner = {0};
+	char opened[32];
+	const struct treecopy_target target = {.root = opened, .prefix = file->path + 1, .owner = &owner};
 
 	if (file->owner || file->group || file->mode != (mode_t)-1)
 		return yaml_fault(file->node, "files", err,
 			"%s: mode, owner and group are for single files; a folder's files keep their modes "
 			"and belong to root",
 			file->path);
-	return parent < 0 ? err_path(err, -parent, file->path) : copy_below(parent, name, file, err);
+	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", root);
+	return treecopy_folder(file->source, &target, NULL, err);
 }
 
 int treefile_put(int root, const struct profile_file *file, struct err *err)

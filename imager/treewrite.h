@@ -1,0 +1,72 @@
+/*
+ * Entries of an archive into a tree, for what reads archives and folders (treecopy.c, treelayer.c). Every
+ * name is resolved as the tree itself would (intree.h), so that no name and no link leads out of it.
+ */
+#ifndef IMAGER_TREEWRITE_H
+#define IMAGER_TREEWRITE_H
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "imager/base/cleanup.h"
+#include "imager/base/err.h"
+#include "imager/treecopy.h"
+
+/*
+ * libarchive turns the UTF-8 of pax headers into the locale's bytes, which for names of files is the same:
+ * the calling thread has C.UTF-8 until treewrite_utf8_end. 0 or -errno.
+ */
+struct treewrite_locale {
+	locale_t utf8, before;
+};
+int treewrite_utf8(struct treewrite_locale *ret, struct err *err);
+void treewrite_utf8_end(struct treewrite_locale *l);
+#define _cleanup_utf8_ _cleanup_(treewrite_utf8_end)
+
+/* libarchive's own text, after what it was about. Returns -errno. */
+int archive_fault(struct archive *a, const char *what, struct err *err);
+
+struct treewrite {
+	const struct treecopy_target *target;
+	const char *from; /* what is read, for sentences */
+	int root;         /* the target's folder */
+	struct archive *disk;
+	uint64_t newest; /* modification time among what was put, seconds */
+	/* The folder that the last entry went into. */
+	struct {
+		char *name; /* in the tree; NULL: none */
+		int fd;
+		char path[PATH_MAX]; /* its real path */
+		struct timespec times[2];
+	} parent;
+};
+
+/* target and from are borrowed. 0 or -errno; treewrite_release in any case. */
+int treewrite_open(
+	const struct treecopy_target *target, const char *from, struct treewrite *ret, struct err *err);
+void treewrite_release(struct treewrite *w);
+#define _cleanup_treewrite_ _cleanup_(treewrite_release)
+
+/*
+ * Puts the entry as `name` (relative, "" is the root itself), with its bytes from `in`; a hard link's target
+ * is `link`, a name as well. Sockets are left out. 0 or -errno; -EINVAL for a name that would leave the tree.
+ */
+struct treewrite_names {
+	const char *name, *link; /* link: NULL when it is none */
+};
+int treewrite_put(struct treewrite *w, struct archive *in, struct archive_entry *entry,
+	const struct treewrite_names *names, struct err *err);
+
+/* Removes what has the name, with all that is in it; nothing there is fine. 0 or -errno. */
+int treewrite_remove(struct treewrite *w, const char *name, struct err *err);
+/* Removes all that is in the folder of that name; no such folder is fine. 0 or -errno. */
+int treewrite_empty(struct treewrite *w, const char *name, struct err *err);
+
+/* Sets what is set last: folders' modes and times. */
+int treewrite_finish(struct treewrite *w, struct err *err);
+
+#endif
