@@ -91,6 +91,9 @@ SRC_imager := \
 	imager/password.c \
 	imager/profile.c \
 	imager/profilecheck.c \
+	imager/profilefrom.c \
+	imager/profileitems.c \
+	imager/profilekeys.c \
 	imager/sandbox.c \
 	imager/scrub.c \
 	imager/sign.c \

@@ -16,60 +16,6 @@
 
 #define CMDLINE_MAX 1000 /* bytes; the head and the group add theirs */
 
-/* Relative paths of a profile start at its folder. */
-static int resolve(const struct profile *p, char **path)
-{
-	char *joined;
-
-	if (!*path || **path == '/')
-		return 0;
-	joined = path_join(p->folder, *path);
-	if (!joined)
-		return -ENOMEM;
-	free(*path);
-	*path = joined;
-	return 0;
-}
-
-/* The tree that is to be copied is there and can be read. */
-static int check_input(
-	const struct profile *p, const char *key, const char *path, mode_t type, struct err *err)
-{
-	struct yaml_node *root = yaml_root(p->doc);
-	struct stat st;
-
-	if (stat(path, &st) < 0 || access(path, R_OK) < 0)
-		return yaml_fault(root, key, err, "%s: %s", path, strerror(errno));
-	if ((st.st_mode & S_IFMT) != type)
-		return yaml_fault(root, key, err, "%s: not a %s", path, type == S_IFDIR ? "folder" : "file");
-	return 0;
-}
-
-static int check_from(struct profile *p, struct err *err)
-{
-	struct yaml_node *root = yaml_root(p->doc);
-	struct profile_from *f = &p->from;
-
-	if (!!f->debian.suite + !!f->tar + !!f->dir != 1)
-		return yaml_fault(root, "from", err, "exactly one of debian, tar and dir is wanted");
-	f->kind = f->debian.suite ? "debian" : f->tar ? "tar" : "dir";
-	if ((f->tar && !*f->tar) || (f->dir && !*f->dir))
-		return yaml_fault(root, "from", err, "%s: an empty path is not allowed", f->kind);
-	if (!f->debian.suite && p->package_count)
-		return yaml_fault(p->packages[0].node, "packages", err,
-			"packages are installed from: debian only, not from: %s", f->kind);
-	if (!f->debian.suite && p->kernel.package)
-		return yaml_fault(root, "kernel.package", err,
-			"a kernel package is installed from: debian only, not from: %s", f->kind);
-	if (resolve(p, &f->debian.keyring) < 0 || resolve(p, &f->tar) < 0 || resolve(p, &f->dir) < 0)
-		return err_oom(err, "from");
-	if (f->tar)
-		return check_input(p, "from.tar", f->tar, S_IFREG, err);
-	if (f->debian.keyring)
-		return check_input(p, "from.debian.keyring", f->debian.keyring, S_IFREG, err);
-	return f->dir ? check_input(p, "from.dir", f->dir, S_IFDIR, err) : 0;
-}
-
 /* Kernel arguments stand in boot scripts, where braces would be variables. */
 static int is_argument(const char *text)
 {
@@ -109,6 +55,31 @@ static int check_numbers(struct profile *p, struct err *err)
 		return yaml_fault(root, "squashfs.block", err, "a power of two from 4KiB to 1MiB is wanted");
 	if (p->overlay.limit > RELEASE_NUMBER_MAX)
 		return yaml_fault(root, "overlay.limit", err, "at most 8192TiB are allowed");
+	if (p->memory.reserve > RELEASE_NUMBER_MAX)
+		return yaml_fault(root, "memory.reserve", err, "at most 8192TiB are allowed");
+	return 0;
+}
+
+static int is_module_name(const char *text)
+{
+	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-")];
+}
+
+/* What the initramfs is to hold besides its own. */
+static int check_boot(struct profile *p, struct err *err)
+{
+	struct yaml_node *root = yaml_root(p->doc);
+	const struct yaml_strings *nics = &p->kernel.nics, *firmware = &p->kernel.firmware;
+
+	for (size_t i = 0; i < nics->count; i++)
+		if (!is_module_name(nics->items[i]))
+			return yaml_fault(root, "kernel.nics", err,
+				"'%.80s' is not allowed: names of drivers such as mlx5_core", nics->items[i]);
+	for (size_t i = 0; i < firmware->count; i++)
+		if (!path_is_inside(firmware->items[i]))
+			return yaml_fault(root, "kernel.firmware", err,
+				"'%.80s' is not allowed: a path below /usr/lib/firmware without '.' or '..'",
+				firmware->items[i]);
 	return 0;
 }
 
@@ -124,14 +95,11 @@ static int add_file_digest(struct digest_stream *stream, const char *path, struc
 }
 
 /* A folder's files are not hashed here: the image's own digest tells them. */
-static int add_source(
-	struct profile *p, struct profile_file *file, struct digest_stream *stream, struct err *err)
+static int add_source(const struct profile_file *file, struct digest_stream *stream, struct err *err)
 {
 	struct stat st;
 	struct err why = {0};
 
-	if (resolve(p, &file->source) < 0)
-		return err_oom(err, file->path);
 	if (stat(file->source, &st) < 0)
 		return yaml_fault(file->node, "source", err, "%s: %s", file->source, strerror(errno));
 	if (S_ISDIR(st.st_mode))
@@ -143,6 +111,29 @@ static int add_source(
 	return 0;
 }
 
+/* The artifact itself is told by its digest, which stands in the profile. */
+static int check_artifact(const struct profile_artifact *artifact, struct err *err)
+{
+	struct stat st;
+
+	if (!artifact->source)
+		return 0;
+	if (stat(artifact->source, &st) < 0)
+		return yaml_fault(artifact->node, "source", err, "%s: %s", artifact->source, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return yaml_fault(artifact->node, "source", err, "%s: not a file", artifact->source);
+	return 0;
+}
+
+static int check_artifacts(struct profile *p, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->artifact_count; i++)
+		r = check_artifact(&p->artifacts[i], err);
+	return r;
+}
+
 static int take_sources(struct profile *p, const char *path, struct err *err)
 {
 	struct digest_stream *stream = digest_stream_new();
@@ -150,7 +141,7 @@ static int take_sources(struct profile *p, const char *path, struct err *err)
 
 	for (size_t i = 0; r >= 0 && i < p->file_count; i++)
 		if (p->files[i].source)
-			r = add_source(p, &p->files[i], stream, err);
+			r = add_source(&p->files[i], stream, err);
 	if (r >= 0)
 		r = digest_stream_end(stream, &p->source);
 	digest_stream_free(stream);
@@ -159,11 +150,16 @@ static int take_sources(struct profile *p, const char *path, struct err *err)
 
 int profile_check(struct profile *p, const char *path, struct err *err)
 {
-	int r = check_from(p, err);
+	static int (*const checks[])(struct profile * p, struct err * err) = {
+		profile_check_from,
+		check_numbers,
+		check_texts,
+		check_boot,
+		check_artifacts,
+	};
+	int r = 0;
 
-	if (r == 0)
-		r = check_numbers(p, err);
-	if (r == 0)
-		r = check_texts(p, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
+		r = checks[i](p, err);
 	return r < 0 ? r : take_sources(p, path, err);
 }

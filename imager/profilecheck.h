@@ -4,7 +4,10 @@
 
 #include "imager/profile.h"
 
-/* Checks p, read from path, makes its paths whole and sets p->source. 0 or -errno as of profile_load. */
+/* Checks p, read from path, completes it and sets p->source. 0 or -errno as of profile_load. */
 int profile_check(struct profile *p, const char *path, struct err *err);
+
+/* A part of profile_check: the source, its packages and repositories; sets p->from.kind. */
+int profile_check_from(struct profile *p, struct err *err);
 
 #endif

@@ -155,6 +155,44 @@ int parse_hex(const char *text, uint8_t *ret, size_t len)
 	return 0;
 }
 
+/* The digits of a group of four; bits that no byte takes must be zero, so that bytes have one spelling. */
+static int parse_group(const char *text, uint8_t ret[3])
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t count = text[3] != '=' ? 4 : text[2] != '=' ? 3 : 2;
+	uint32_t value = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		const char *digit = i < count ? strchr(digits, text[i]) : digits;
+
+		if (!digit || !*digit)
+			return -EINVAL;
+		value = value << 6 | (uint32_t)(digit - digits);
+	}
+	for (size_t i = 0; i < 3; i++)
+		ret[i] = (uint8_t)(value >> (16 - 8 * i));
+	return (count < 4 && ret[2]) || (count < 3 && ret[1]) ? -EINVAL : (int)count - 1;
+}
+
+int parse_base64(const char *text, uint8_t *ret, size_t *ret_len)
+{
+	size_t len = strlen(text), done = 0;
+
+	if (len % 4)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i += 4) {
+		uint8_t bytes[3];
+		int n = parse_group(text + i, bytes);
+
+		if (n < 0 || (n < 3 && i + 4 < len))
+			return -EINVAL;
+		memcpy(ret + done, bytes, (size_t)n);
+		done += (size_t)n;
+	}
+	*ret_len = done;
+	return 0;
+}
+
 void format_hex(const uint8_t *data, size_t len, char *ret)
 {
 	static const char digits[] = "0123456789abcdef";

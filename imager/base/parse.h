@@ -23,6 +23,9 @@ int parse_seconds(const char *text, uint64_t *ret);
 int parse_mode(const char *text, mode_t *ret);
 /* Exactly len bytes as 2*len lower or upper case hex digits. */
 int parse_hex(const char *text, uint8_t *ret, size_t len);
+/* Base64 (RFC 4648, section 4) with its padding and nothing else. ret has room for 3 bytes of every 4 digits.
+ */
+int parse_base64(const char *text, uint8_t *ret, size_t *ret_len);
 /* Writes 2*len digits and a NUL. */
 void format_hex(const uint8_t *data, size_t len, char *ret);
 

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "imager/base/buf.h"
+#include "imager/base/io.h"
 #include "imager/base/parse.h"
+#include "imager/format/digest.h"
 #include "imager/format/yamlpriv.h"
 
 void yaml_strings_release(struct yaml_strings *s)
@@ -54,6 +56,15 @@ static int set_name(const char *text, void *field)
 	return parse_name(text) < 0 ? -EINVAL : set_string(text, field);
 }
 
+static int set_sha256(const char *text, void *field)
+{
+	struct digest *digest = field;
+
+	return strlen(text) == 2 * sizeof(digest->bytes)
+		       ? parse_hex(text, digest->bytes, sizeof(digest->bytes))
+		       : -EINVAL;
+}
+
 static int set_size(const char *text, void *field)
 {
 	return parse_size(text, field);
@@ -85,6 +96,7 @@ static const struct scalar_kind {
 } scalar_kinds[] = {
 	[YAML_STRING] = {set_string, "a text"},
 	[YAML_NAME] = {set_name, "1 to 63 of a-z 0-9 . _ - with a letter or digit at both ends"},
+	[YAML_SHA256] = {set_sha256, "64 hex digits as sha256sum prints them"},
 	[YAML_SIZE] = {set_size, "a number of bytes such as 512MiB"},
 	[YAML_U64] = {set_u64, "a whole number"},
 	[YAML_BOOL] = {set_bool, "true or false"},
@@ -103,6 +115,24 @@ static int read_scalar(struct yaml_node *node, const struct yaml_key *k, void *f
 	if (kind->set(text, field) < 0)
 		return yaml_fault(node, k->name, err, "'%.80s' is not allowed: %s", text,
 			k->allowed ? k->allowed : kind->allowed);
+	return 0;
+}
+
+static int read_path(struct yaml_node *node, const struct yaml_key *k, char **field, struct err *err)
+{
+	_cleanup_free_ char *text = NULL, *path = NULL;
+	int r = yaml_text(node, k->name, &text, err);
+
+	if (r < 0)
+		return r;
+	if (!*text)
+		return yaml_fault(node, k->name, err, "an empty path is not allowed: %s",
+			k->allowed ? k->allowed : "a path");
+	path = *text == '/' ? TAKE(text) : path_join(yaml_folder(node), text);
+	if (!path)
+		return err_oom(err, k->name);
+	free(*field);
+	*field = TAKE(path);
 	return 0;
 }
 
@@ -205,6 +235,8 @@ static int read_value(struct yaml_node *node, const struct yaml_key *k, void *ba
 	void *field = (char *)base + k->offset;
 
 	switch (k->kind) {
+	case YAML_PATH:
+		return read_path(node, k, field, err);
 	case YAML_STRINGS:
 		return read_strings(node, k, field, err);
 	case YAML_MAP:
@@ -276,4 +308,28 @@ int yaml_read_map(struct yaml_node *node, const struct yaml_key *keys, void *bas
 			return yaml_fault(node, k->name, err, "is missing; wanted is %s",
 				k->allowed ? k->allowed : "a value");
 	return 0;
+}
+
+void yaml_release_map(const struct yaml_key *keys, void *base)
+{
+	for (const struct yaml_key *k = keys; k->name; k++) {
+		void *field = (char *)base + k->offset;
+
+		switch (k->kind) {
+		case YAML_STRING:
+		case YAML_NAME:
+		case YAML_PATH:
+			free(*(char **)field);
+			*(char **)field = NULL;
+			break;
+		case YAML_STRINGS:
+			yaml_strings_release(field);
+			break;
+		case YAML_MAP:
+			yaml_release_map(k->keys, field);
+			break;
+		default:
+			break;
+		}
+	}
 }

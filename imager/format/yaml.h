@@ -31,13 +31,15 @@ int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, c
 	__attribute__((format(printf, 4, 5)));
 
 enum yaml_kind {
-	YAML_STRING,  /* char *, malloc'd */
-	YAML_NAME,    /* char *, must pass parse_name */
-	YAML_SIZE,    /* uint64_t bytes, "512MiB" */
-	YAML_U64,     /* uint64_t */
-	YAML_BOOL,    /* int */
-	YAML_MODE,    /* mode_t */
-	YAML_MAC,     /* char[MAC_TEXT_SIZE] */
+	YAML_STRING, /* char *, malloc'd */
+	YAML_NAME,   /* char *, must pass parse_name */
+	YAML_PATH,   /* char *, not empty; a relative one starts at the folder of the file it is written in */
+	YAML_SIZE,   /* uint64_t bytes, "512MiB" */
+	YAML_U64,    /* uint64_t */
+	YAML_BOOL,   /* int */
+	YAML_MODE,   /* mode_t */
+	YAML_MAC,    /* char[MAC_TEXT_SIZE] */
+	YAML_SHA256, /* struct digest, 64 hex digits */
 	YAML_STRINGS, /* struct yaml_strings: a list of strings (one string counts as a list of one) */
 	YAML_MAP,     /* a nested mapping, read by .keys into base + offset */
 	YAML_LIST,    /* a list of mappings or values, each handed to .each */
@@ -57,7 +59,7 @@ struct yaml_key {
 	size_t offset; /* of the field below `base` */
 	int required;
 	const char *allowed;         /* what is allowed, for the sentence; NULL: told from the kind */
-	const struct yaml_key *keys; /* YAML_MAP */
+	const struct yaml_key *keys; /* YAML_MAP; of a YAML_LIST: its items', for yaml_release_map's caller */
 	/* YAML_LIST: name is NULL. base is the base of the table. 0 or negative with err set (yaml_fault). */
 	int (*each)(struct yaml_node *node, const char *name, void *base, struct err *err);
 };
@@ -65,6 +67,12 @@ struct yaml_key {
 /* Reads a mapping by the table into base. Unknown and repeated keys, missing required ones and wrong types
  * are faults. */
 int yaml_read_map(struct yaml_node *node, const struct yaml_key *keys, void *base, struct err *err);
+
+/* Frees what yaml_read_map made: the texts, lists and mappings of the table, but nothing of .each. */
+void yaml_release_map(const struct yaml_key *keys, void *base);
+
+/* The value of KEY ("a.b": b in a) in a mapping; NULL: there is none. */
+struct yaml_node *yaml_find(struct yaml_node *node, const char *key);
 
 /* A scalar's text; -EINVAL with a fault when it is none. free(). */
 int yaml_text(struct yaml_node *node, const char *key, char **ret, struct err *err);

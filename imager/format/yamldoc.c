@@ -14,7 +14,7 @@ struct yaml_doc {
 	struct fy_document *fyd;
 	struct fy_diag *diag;
 	char *text; /* the document's tokens point into it */
-	char *path;
+	char *path, *folder;
 };
 
 void yaml_free(struct yaml_doc *doc)
@@ -25,6 +25,7 @@ void yaml_free(struct yaml_doc *doc)
 	fy_diag_destroy(doc->diag);
 	free(doc->text);
 	free(doc->path);
+	free(doc->folder);
 	free(doc);
 }
 
@@ -63,7 +64,7 @@ static int build(struct yaml_doc *doc, size_t len, struct err *err)
 	if (!fy_document_root(doc->fyd))
 		return err_set(err, EINVAL, "%s: empty", doc->path);
 	/* Where faults find the file's name again. */
-	if (fy_node_set_meta(fy_document_root(doc->fyd), doc->path) < 0)
+	if (fy_node_set_meta(fy_document_root(doc->fyd), doc) < 0)
 		return err_oom(err, doc->path);
 	return 0;
 }
@@ -71,10 +72,14 @@ static int build(struct yaml_doc *doc, size_t len, struct err *err)
 int yaml_load(const char *path, struct yaml_doc **ret, struct err *err)
 {
 	_cleanup_yaml_ struct yaml_doc *doc = calloc(1, sizeof(*doc));
+	const char *slash = strrchr(path, '/');
 	size_t len;
 	int r;
 
 	if (!doc || !(doc->path = strdup(path)))
+		return err_oom(err, path);
+	doc->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
+	if (!doc->folder)
 		return err_oom(err, path);
 	r = read_file(path, YAML_LIMIT, &doc->text, &len, err);
 	if (r < 0)
@@ -125,15 +130,39 @@ static struct fy_node *place_of(struct fy_node *node, const char *key)
 	return place;
 }
 
+static const struct yaml_doc *doc_of(const struct yaml_node *node)
+{
+	return fy_node_get_meta(fy_document_root(fy_node_document(yaml_fy(node))));
+}
+
+const char *yaml_folder(const struct yaml_node *node)
+{
+	return doc_of(node)->folder;
+}
+
+struct yaml_node *yaml_find(struct yaml_node *node, const char *key)
+{
+	struct fy_node *found = yaml_fy(node);
+
+	while (found && *key) {
+		size_t len = strcspn(key, ".");
+
+		found = fy_node_is_mapping(found) ? fy_node_mapping_lookup_value_by_string(found, key, len)
+						  : NULL;
+		key += len + (key[len] == '.');
+	}
+	return yaml_own(found);
+}
+
 int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, const char *fmt, ...)
 {
-	const char *path = fy_node_get_meta(fy_document_root(fy_node_document(yaml_fy(node))));
+	const struct yaml_doc *doc = doc_of(node);
 	char what[ERR_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return err_set(err, EINVAL, "%s:%d: %s%s%s", path ? path : "?", line_of(place_of(yaml_fy(node), key)),
-		key ? key : "", key ? ": " : "", what);
+	return err_set(err, EINVAL, "%s:%d: %s%s%s", doc ? doc->path : "?",
+		line_of(place_of(yaml_fy(node), key)), key ? key : "", key ? ": " : "", what);
 }

@@ -16,4 +16,7 @@ static inline struct yaml_node *yaml_own(struct fy_node *node)
 	return (struct yaml_node *)node;
 }
 
+/* The folder that relative paths of this node start at; borrowed. */
+const char *yaml_folder(const struct yaml_node *node);
+
 #endif

@@ -165,6 +165,29 @@ static void test_mode(void **state)
 	}
 }
 
+/* The vectors of RFC 4648, section 10; then what is another spelling of the same bytes, or none. */
+static void test_base64(void **state)
+{
+	static const struct {
+		const char *text, *bytes; /* NULL: refused */
+	} rows[] = {{"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"},
+		{"Zm9vYmE=", "fooba"}, {"Zm9vYmFy", "foobar"}, {"Zg", NULL}, {"Zg=", NULL}, {"Zh==", NULL},
+		{"Zm9=", NULL}, {"Zg==Zg==", NULL}, {"====", NULL}, {"Z===", NULL}, {"Zm 9", NULL},
+		{"Zm9v\n", NULL}, {"Zm-_", NULL}, {"=m9v", NULL}, {"Zm=v", NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint8_t bytes[16];
+		size_t len = 99;
+		int r = parse_base64(rows[i].text, bytes, &len);
+
+		assert_int_equal(r, rows[i].bytes ? 0 : -EINVAL);
+		assert_int_equal(len, rows[i].bytes ? strlen(rows[i].bytes) : 99);
+		if (rows[i].bytes)
+			assert_memory_equal(bytes, rows[i].bytes, len);
+	}
+}
+
 static void test_hex(void **state)
 {
 	static const struct {
@@ -303,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_name),
