@@ -66,6 +66,7 @@ SRC_format := \
 SRC_wire := \
 	seeder/wire/bootargs.c \
 	seeder/wire/http.c \
+	seeder/wire/httprange.c \
 	seeder/wire/report.c
 
 SRC_swarm := \
@@ -149,6 +150,7 @@ SRC_agent := \
 	initramfs/bundle.c \
 	initramfs/fetch.c \
 	initramfs/fetcher.c \
+	initramfs/httpfetch.c \
 	initramfs/handover.c \
 	initramfs/link.c \
 	initramfs/memory.c \

@@ -63,9 +63,17 @@ int fetch_stalled(struct fetch_stall *s, uint64_t done, uint64_t now_ms, uint64_
 	return now_ms - s->since_ms >= limit_ms;
 }
 
+/* The ways to the image, taken in turn, and how far each has got in all its starts. */
+struct way {
+	const char *word; /* of the role */
+	uint64_t done;
+};
+
 /* One start of the child. */
 struct attempt {
 	const struct fetch *fetch;
+	const struct way *way;
+	const struct fetch_progress *before; /* what earlier children have received */
 	struct loop *loop;
 	struct err *err;
 	pid_t pid;
@@ -77,13 +85,39 @@ struct attempt {
 	size_t len;
 };
 
+static int is_http(const struct way *way)
+{
+	return !strcmp(way->word, "http");
+}
+
+/* What this child and those before it have received. */
+static struct fetch_progress add_up(const struct attempt *a)
+{
+	struct fetch_progress sum = a->progress;
+
+	sum.from_seeder += a->before->from_seeder;
+	sum.downloaded += a->before->downloaded;
+	sum.wasted += a->before->wasted;
+	sum.by_http = a->before->by_http + (is_http(a->way) ? a->progress.downloaded : 0);
+	if (sum.rss < a->before->rss)
+		sum.rss = a->before->rss;
+	return sum;
+}
+
+static void take_progress(struct attempt *a)
+{
+	const struct fetch_progress sum = add_up(a);
+
+	a->fetch->progress(&sum, a->fetch->arg);
+}
+
 static void take_line(struct attempt *a)
 {
 	a->line[a->len] = '\0';
 	a->len = 0;
 	switch (fetch_parse_line(a->line, &a->progress)) {
 	case FETCH_PROGRESS:
-		a->fetch->progress(&a->progress, a->fetch->arg);
+		take_progress(a);
 		break;
 	case FETCH_DONE:
 		a->is_done = 1;
@@ -150,6 +184,7 @@ static int on_check(void *arg)
 static int start_child(struct attempt *a)
 {
 	_cleanup_close_ int read_end = -1, write_end = -1;
+	struct role role = *a->fetch->role;
 	struct role_argv argv;
 	int ends[2];
 
@@ -159,7 +194,8 @@ static int start_child(struct attempt *a)
 	write_end = ends[1];
 	if (fcntl(read_end, F_SETFL, O_NONBLOCK) < 0)
 		return err_set(a->err, errno, "cannot start the fetch: %s", strerror(errno));
-	role_argv(a->fetch->role, a->fetch->program, "fetch", &argv);
+	role.from = is_http(a->way) ? a->way->done : 0;
+	role_argv(&role, a->fetch->program, a->way->word, &argv);
 	a->pid = proc_spawn(argv.argv, write_end, a->err);
 	if (a->pid < 0)
 		return a->pid;
@@ -203,36 +239,57 @@ static int follow(struct attempt *a)
 	return judge(a);
 }
 
-static int try_once(const struct fetch *f, struct err *err)
+static int run_child(struct attempt *a)
+{
+	/* Before the start, so that an early death is seen. */
+	int r = loop_add_signal(a->loop, SIGCHLD, on_child, a);
+
+	if (r < 0)
+		return err_set(a->err, -r, "signals: %s", strerror(-r));
+	r = start_child(a);
+	if (r < 0)
+		return r;
+	r = follow(a);
+	(void)close(a->pipe);
+	return r;
+}
+
+/* *ret_further: whether it got further than this way had got before. */
+static int try_once(
+	const struct fetch *f, struct way *way, struct fetch_progress *sum, int *ret_further, struct err *err)
 {
 	_cleanup_loop_ struct loop *loop = loop_new();
-	struct attempt a = {.fetch = f, .loop = loop, .err = err, .pipe = -1};
+	const struct fetch_progress before = *sum;
+	struct attempt a = {.fetch = f, .way = way, .before = &before, .loop = loop, .err = err, .pipe = -1};
 	int r;
 
 	*err = (struct err){0};
 	if (!loop)
 		return err_oom(err, "the loop");
-	/* Before the start, so that an early death is seen. */
-	r = loop_add_signal(loop, SIGCHLD, on_child, &a);
-	if (r < 0)
-		return err_set(err, -r, "signals: %s", strerror(-r));
-	r = start_child(&a);
-	if (r < 0)
-		return r;
-	r = follow(&a);
-	(void)close(a.pipe);
+	r = run_child(&a);
+	*sum = add_up(&a);
+	*ret_further = a.progress.done > way->done;
+	if (*ret_further)
+		way->done = a.progress.done;
 	return r;
 }
 
 int fetch_run(const struct fetch *f, struct err *err)
 {
+	struct way ways[] = {{"fetch", 0}, {"http", 0}};
+	struct fetch_progress sum = {0};
+	unsigned idle = 0;
 	int r = -EINVAL;
 
-	for (unsigned i = 0; i < f->starts; i++) {
-		r = try_once(f, err);
+	for (unsigned i = 0; idle < f->starts && i < FETCH_TRIES_MAX; i++) {
+		struct way *way = &ways[i % ARRAY_SIZE(ways)];
+		int further = 0;
+
+		r = try_once(f, way, &sum, &further, err);
 		if (r == 0)
 			return 0;
-		log_warn("fetch, try %u of %u: %s", i + 1, f->starts, err->text);
+		idle = further ? 0 : idle + 1;
+		log_warn("%s, try %u: %s", is_http(way) ? "HTTP" : "swarm", i + 1, err->text);
 	}
 	return r;
 }

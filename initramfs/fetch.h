@@ -8,9 +8,10 @@
 #include "imager/base/err.h"
 #include "initramfs/role.h"
 
-/* One "progress" line of the child. All but peers in bytes. */
+/* One "progress" line of the child. All but peers in bytes; by_http is set by the parent. */
 struct fetch_progress {
 	uint64_t done, size, from_seeder, downloaded, wasted, peers, rss;
+	uint64_t by_http; /* of downloaded and from_seeder: not from the swarm */
 };
 
 enum fetch_line { FETCH_OTHER, FETCH_PROGRESS, FETCH_DONE, FETCH_FAILED };
@@ -27,17 +28,20 @@ struct fetch {
 	const char *program; /* "/proc/self/exe" */
 	const struct role *role;
 	uint64_t stall_ms;
-	unsigned starts; /* how often the child is started at most */
-	/* Called as progress comes, at most a few times a second; may take a moment (it reports). */
+	unsigned starts; /* how often a child is started in a row that gets no further */
+	/* What all children together have received. Called as progress comes, at most a few times a second;
+	 * may take a moment (it reports). */
 	void (*progress)(const struct fetch_progress *p, void *arg);
 	void *arg;
 };
 
 /*
- * Runs the child until the image is there and the child has gone. Starts it again, on the file it left, when
- * it crashed, failed or stalled, `starts` times in all. Every other child of the process that ends meanwhile
+ * Runs a child until the image is there and the child has gone. When it crashed, failed or stalled, another
+ * one goes on with the file it left: the roles fetch (the swarm) and http in turn, until `starts` of them in
+ * a row have got no further, or FETCH_TRIES_MAX in all. Every other child of the process that ends meanwhile
  * is reaped (PID 1 is the parent of all orphans). -ETIMEDOUT (stalled) or -EIO, with the last try's reason.
  */
+#define FETCH_TRIES_MAX 64
 int fetch_run(const struct fetch *f, struct err *err);
 
 #endif

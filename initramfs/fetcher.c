@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "imager/base/log.h"
 #include "imager/base/loop.h"
@@ -18,14 +17,6 @@ struct fetcher {
 	int handle;
 };
 
-/* Peak resident set in bytes; ru_maxrss counts in KiB (getrusage(2)). */
-static uint64_t peak_rss(void)
-{
-	struct rusage usage;
-
-	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
-}
-
 static int tell(void *arg)
 {
 	struct fetcher *f = arg;
@@ -34,7 +25,7 @@ static int tell(void *arg)
 	if (swarm_stats(f->swarm, f->handle, &s) < 0)
 		return 0;
 	(void)printf("progress %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %" PRIu64 "\n",
-		s.done, s.size, s.from_marked, s.downloaded, s.wasted, s.peers, peak_rss());
+		s.done, s.size, s.from_marked, s.downloaded, s.wasted, s.peers, role_peak_rss());
 	return fflush(stdout) == 0 ? 0 : -EPIPE;
 }
 

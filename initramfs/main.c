@@ -1,5 +1,5 @@
 /* swarmboot-init: as PID 1 the boot by the table of steps below, which never ends but in the system's init or
- * a reboot; else the roles fetch, seed and up. What a step does is steps.c. */
+ * a reboot; else the roles fetch, http, seed and up. What a step does is steps.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -36,7 +36,7 @@ static const struct step {
 	{"modules", PHASE_START, step_modules, 60, AGAIN},
 	{"network", PHASE_NETWORK, step_network, 45, AGAIN},
 	{"release", PHASE_RELEASE, step_release, 150, AGAIN},
-	{"fetch", PHASE_FETCH, step_fetch, 0, FROM_RELEASE},
+	{"fetch", PHASE_FETCH, step_fetch, 0, AGAIN},
 	{"verify", PHASE_VERIFY, step_verify, 600, FROM_RELEASE},
 	{"seed", PHASE_VERIFY, step_seed, 10, GO_ON},
 	{"mount", PHASE_MOUNT, step_mount, 60, FROM_RELEASE},
@@ -173,7 +173,8 @@ static int pid1(void)
 
 int main(int argc, char **argv)
 {
-	static const struct cli_command *const roles[] = {&fetch_command, &seed_command, &up_command, NULL};
+	static const struct cli_command *const roles[] = {
+		&fetch_command, &http_command, &seed_command, &up_command, NULL};
 
 	/* No configuration file: there is none in an initramfs, and the image's own is none of ours. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "imager/base/cleanup.h"
@@ -25,6 +26,7 @@ const struct cli_option role_options[] = {
 	{"seeder", 0, CLI_LIST, offsetof(struct role, seeders), "URL", "a seeder; may be given again"},
 	{"pid-file", 0, CLI_STRING, offsetof(struct role, pid_file), "FILE",
 		"take over from the process named here, and name this one"},
+	{"from", 0, CLI_U64, offsetof(struct role, from), "BYTES", "of the image that are there already"},
 	{0},
 };
 
@@ -49,22 +51,41 @@ void role_argv(const struct role *role, const char *program, const char *word, s
 		ret->argv[n++] = fixed[i];
 	n = add_option(ret, n, "--root", role->root);
 	n = add_option(ret, n, "--pid-file", role->pid_file);
+	if (role->from) {
+		(void)snprintf(ret->from, sizeof(ret->from), "%" PRIu64, role->from);
+		n = add_option(ret, n, "--from", ret->from);
+	}
 	for (size_t i = 0; i < role->seeders.count; i++)
 		n = add_option(ret, n, "--seeder", role->seeders.items[i]);
 	ret->argv[n] = NULL;
 }
 
-static int check_options(const struct role *role, struct err *err)
+int role_check(const struct role *role, struct err *err)
 {
 	size_t len = role->root ? strlen(role->root) : 0;
 
-	if (role->root &&
-		(!role->file || strncmp(role->file, role->root, len) != 0 || role->file[len] != '/'))
-		return err_set(err, EINVAL, "--file must be below --root");
-	if (role->torrent && role->file && role->name && role->size && role->listen)
+	if (!role->torrent || !role->file || !role->name || !role->size || !role->listen)
+		(void)err_set(err, EINVAL, "--torrent, --file, --name, --size and --listen are needed");
+	else if (role->root && (strncmp(role->file, role->root, len) != 0 || role->file[len] != '/'))
+		(void)err_set(err, EINVAL, "--file must be below --root");
+	else if (role->from > role->size)
+		(void)err_set(err, EINVAL, "--from is beyond --size");
+	else
 		return 0;
-	(void)err_set(err, EINVAL, "--torrent, --file, --name, --size and --listen are needed");
 	return CLI_USAGE;
+}
+
+const char *role_path(const struct role *role)
+{
+	return role->file + (role->root && geteuid() == 0 ? strlen(role->root) : 0);
+}
+
+/* ru_maxrss counts in KiB (getrusage(2)). */
+uint64_t role_peak_rss(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
 /* The torrent is transport only: it has to be for the very file the signed manifest names. */
@@ -130,13 +151,13 @@ static int add(struct swarm *s, const struct role *role, const struct start *sta
 /* Reads what is outside the sandbox, enters it, and checks what was read. */
 static int enter(const struct role *role, struct start *start, struct err *err)
 {
-	int r = check_options(role, err);
+	int r = role_check(role, err);
 
 	if (r == 0)
 		r = read_file(role->torrent, TORRENT_LIMIT, &start->torrent.data, &start->torrent.len, err);
 	if (r < 0)
 		return r;
-	start->path = role->file + (role->root && geteuid() == 0 ? strlen(role->root) : 0);
+	start->path = role_path(role);
 	r = sandbox_enter(role->root, err);
 	if (r == 0)
 		r = check_torrent(role, start->torrent.data, start->torrent.len, err);

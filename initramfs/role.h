@@ -18,19 +18,27 @@ struct role {
 	const char *listen;      /* "A.B.C.D:PORT" */
 	struct cli_list seeders; /* base URLs; trackers are their /announce */
 	const char *pid_file;    /* seed: where its pid is, and its predecessor's was; NULL for none */
+	uint64_t from;           /* http: bytes at the file's begin that are there already */
 };
 extern const struct cli_option role_options[];
 
-extern const struct cli_command fetch_command, seed_command, up_command;
+extern const struct cli_command fetch_command, http_command, seed_command, up_command;
 
 /* The same as an argument vector for cli_main: program, the role's word, options. Strings are borrowed from
  * `role` but for the numbers, which live in the struct. */
-#define ROLE_ARGV_MAX (20 + 2 * CLI_LIST_MAX)
+#define ROLE_ARGV_MAX (22 + 2 * CLI_LIST_MAX)
 struct role_argv {
 	const char *argv[ROLE_ARGV_MAX];
-	char size[24];
+	char size[24], from[24];
 };
 void role_argv(const struct role *role, const char *program, const char *word, struct role_argv *ret);
+
+/* 0, or CLI_USAGE with what is missing or wrong. */
+int role_check(const struct role *role, struct err *err);
+/* The file as the sandbox sees it, which begins at --root once root has entered it. Call before that. */
+const char *role_path(const struct role *role);
+/* Peak resident set of this process, bytes. */
+uint64_t role_peak_rss(void);
 
 /*
  * Reads and checks the torrent, enters the sandbox, starts the session and adds the torrent. *ret:

@@ -29,7 +29,7 @@
 
 #define CMDLINE_LIMIT  4096
 #define STALL_MS       15000
-#define FETCH_STARTS   3
+#define FETCH_STARTS   6    /* the swarm and HTTP in turn */
 #define TELL_MS        1000 /* between reports of progress, at least */
 #define SEED_START_MS  5000
 #define SEED_LOOK_MS   20
@@ -167,7 +167,8 @@ static void on_progress(const struct fetch_progress *p, void *arg)
 	uint64_t now = monotonic_ms();
 
 	reporter->report.percent = p->size ? (unsigned)(p->done * 100 / p->size) : 0;
-	reporter->report.bytes_from_seeder = p->from_seeder;
+	reporter->report.bytes_from_seeder = p->from_seeder - p->by_http;
+	reporter->report.bytes_by_http = p->by_http;
 	reporter->report.bytes_from_peers =
 		p->downloaded > p->from_seeder ? p->downloaded - p->from_seeder : 0;
 	reporter->report.agent_rss = p->rss;

@@ -33,7 +33,7 @@ static json_t *node_of(const struct status_row *row, const struct cluster *clust
 	const struct report *r = &row->last;
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:o,s:I,"
-			 "s:o}",
+			 "s:I,s:o}",
 		"node", text(row->node), "mac", text(row->mac), "group",
 		text(node ? cluster->groups[node->group].name : ""), "rack", text(node ? node->rack : ""),
 		"phase", text(phase_name(r->phase)), "percent", (int)r->percent, "release", text(r->release),
@@ -42,7 +42,8 @@ static json_t *node_of(const struct status_row *row, const struct cluster *clust
 		"failed", r->failed, "state", text(r->state), "failed_units", text(r->failed_units),
 		"bytes_from_seeder", (json_int_t)r->bytes_from_seeder, "bytes_from_peers",
 		(json_int_t)r->bytes_from_peers, "boot_id", text(r->boot_id), "agent_rss",
-		(json_int_t)r->agent_rss, "phases", phases_of(r));
+		(json_int_t)r->agent_rss, "bytes_by_http", (json_int_t)r->bytes_by_http, "phases",
+		phases_of(r));
 }
 
 static int add_node(json_t *list, const struct status_row *row, const struct cluster *cluster)

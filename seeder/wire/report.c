@@ -65,6 +65,7 @@ static const struct field {
 	NUMBER_FIELD(sequence),
 	NUMBER_FIELD(bytes_from_seeder),
 	NUMBER_FIELD(bytes_from_peers),
+	NUMBER_FIELD(bytes_by_http),
 	NUMBER_FIELD(agent_rss),
 };
 

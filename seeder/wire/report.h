@@ -52,12 +52,13 @@ struct report {
 	char image[72];   /* "sha256:..." of the root image: only once it was verified; "" before */
 	char profile[64]; /* "" until the manifest is verified */
 	uint64_t sequence;
-	uint64_t bytes_from_seeder, bytes_from_peers;
-	int failed;                     /* the phase failed and will be tried again */
-	char error[REPORT_TEXT];        /* one sentence; "" when all is well */
-	char state[32];                 /* systemd's: "running", "degraded", ...; "" before */
-	char failed_units[REPORT_TEXT]; /* names divided by a space */
-	uint64_t agent_rss;             /* peak RSS of the fetcher, bytes; 0 when not known */
+	uint64_t bytes_from_seeder, bytes_from_peers; /* from the swarm */
+	uint64_t bytes_by_http;                       /* from a seeder by HTTP, when the swarm failed */
+	int failed;                                   /* the phase failed and will be tried again */
+	char error[REPORT_TEXT];                      /* one sentence; "" when all is well */
+	char state[32];                               /* systemd's: "running", "degraded", ...; "" before */
+	char failed_units[REPORT_TEXT];               /* names divided by a space */
+	uint64_t agent_rss;                           /* peak RSS of the fetcher, bytes; 0 when not known */
 	struct report_phase phases[REPORT_PHASES];
 	size_t phase_count;
 };

@@ -67,7 +67,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not os.path.isfile(path):
             return self.answer(404)
         with open(path, "rb") as file:
-            self.answer(200, file.read())
+            self.send_part(file.read())
+
+    def send_part(self, body):
+        """The whole body or, for "bytes=A-B", that part of it; --cut breaks off in the middle."""
+        first, last = 0, len(body) - 1
+        if wanted := self.headers["Range"]:
+            first, last = map(int, wanted.removeprefix("bytes=").split("-"))
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(last + 1 - first))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+        self.end_headers()
+        cut = self.server.cut or len(body)
+        self.wfile.write(body[first:min(last + 1, first + cut)])
+        self.close_connection = cut < last + 1 - first
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -89,6 +103,7 @@ def main():
     parser.add_argument("--listen", type=peer, required=True)
     parser.add_argument("--root", required=True)
     parser.add_argument("--peer", type=peer, action="append", default=[])
+    parser.add_argument("--cut", type=int, help="break every file off after so many bytes")
     parser.add_argument("--torrent", nargs=3, metavar=("IMAGE", "NAME", "OUTPUT"))
     args = parser.parse_args()
     if args.torrent:
@@ -99,6 +114,7 @@ def main():
     server.root = args.root
     server.fixed = set(args.peer)
     server.announced = set()
+    server.cut = args.cut
     with open(os.path.join(args.root, "ready"), "w", encoding="ascii"):
         pass
     server.serve_forever()

@@ -49,11 +49,29 @@ teardown() {
 	await_signature "$foreign"
 	flip "$image_blob" 4000000
 	lab qmp n001 cont
-	await 120 '.nodes[] | select(.node == "n001" and .phase == "fetch" and .failed and .error != "")'
+	# No peer's piece is good; then HTTP brings the whole image, and its digest is another.
+	await 120 '.nodes[] | select(.node == "n001" and .phase == "verify" and .failed and (.error | test("digest is")))'
 	run lab console n001
 	[[ $output != *"phase mount"* ]]
 
 	flip "$image_blob" 4000000
 	await 240 '.nodes[] | select(.node == "n001" and .phase == "up" and .error == "")'
+	head_stop
+}
+
+@test "nobody can be reached by BitTorrent: the image comes by HTTP, and the node says so" {
+	mac=52:54:00:77:00:03
+	sign_by good
+	cluster_file "$cache/good.pub" "{n001: {mac: \"$mac\", group: compute, address: 10.77.0.11}}"
+	head_start
+	lab exec -- nft -f - <<-END
+		table inet test {
+			chain input { type filter hook input priority 0; tcp dport 6881 drop; }
+		}
+	END
+	lab boot n001 --mac $mac --memory 1024
+	await 240 '.nodes[] | select(.node == "n001" and .phase == "up")'
+	nodes_json | jq -e --argjson size "$(stat -c %s "$image_blob")" '.nodes[] | select(.node == "n001") |
+		.bytes_by_http == $size and .bytes_from_seeder == 0 and .bytes_from_peers == 0'
 	head_stop
 }
