@@ -11,6 +11,7 @@
 #include <fts.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "imager/base/cleanup.h"
@@ -29,6 +30,14 @@ struct cpio {
 	int64_t inode; /* the last one given */
 };
 
+/* A file of such a name becomes that node: making one takes rights that an ordinary user's build lacks. */
+static const struct node_row {
+	const char *name;
+	unsigned major, minor; /* Documentation/admin-guide/devices.txt of Linux */
+} node_rows[] = {
+	{"dev/console", 5, 1},
+};
+
 DEFINE_CLEANUP(FTS *, fts_close)
 #define _cleanup_fts_ _cleanup_(fts_close_p)
 
@@ -36,6 +45,16 @@ static int archive_fault(const struct cpio *c, struct err *err)
 {
 	return err_set(err, archive_errno(c->archive) > 0 ? archive_errno(c->archive) : EIO, "%s: %s",
 		c->output, archive_error_string(c->archive));
+}
+
+/* Of what is to be in the archive, for what is in the folder. */
+static void turn_into_node(const char *name, struct stat *st)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(node_rows); i++)
+		if (!strcmp(name, node_rows[i].name) && S_ISREG(st->st_mode)) {
+			st->st_mode = S_IFCHR;
+			st->st_rdev = makedev(node_rows[i].major, node_rows[i].minor);
+		}
 }
 
 static mode_t kept_mode(const struct stat *st)
@@ -68,11 +87,13 @@ static int copy_content(struct cpio *c, const char *path, struct err *err)
 
 static int add_entry(struct cpio *c, const FTSENT *e, struct err *err)
 {
-	const struct stat *st = e->fts_statp;
+	const char *name = e->fts_path + c->folder_length + 1;
+	struct stat *st = e->fts_statp;
 	char target[PATH_MAX] = "";
 
+	turn_into_node(name, st);
 	archive_entry_clear(c->entry);
-	archive_entry_set_pathname(c->entry, e->fts_path + c->folder_length + 1);
+	archive_entry_set_pathname(c->entry, name);
 	archive_entry_set_mode(c->entry, kept_mode(st));
 	archive_entry_set_ino64(c->entry, ++c->inode);
 	archive_entry_set_nlink(c->entry, S_ISDIR(st->st_mode) ? 2 : 1);

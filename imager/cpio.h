@@ -12,7 +12,8 @@
 /*
  * Writes everything below `folder`, sorted by name, to the file `output` (replaced). Owners are 0:0, inode
  * numbers 1..n, times `mtime` (seconds since 1970), modes 0755 for folders and executables, 0644 for other
- * files, 0600 for devices; hard links become files of their own. On failure output is removed.
+ * files, 0600 for devices; hard links become files of their own. A file "dev/console" becomes the node of
+ * that name. On failure output is removed.
  */
 int cpio_write(const char *folder, const char *output, uint64_t mtime, struct err *err);
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "imager/base/cleanup.h"
@@ -49,22 +48,18 @@ static int make_folders(const char *stage, struct err *err)
 	return 0;
 }
 
-/* The kernel opens it as the first program's standard streams. */
-static int make_console(const char *stage, struct err *err)
-{
-	_cleanup_free_ char *path = path_join(stage, "dev/console");
-
-	if (!path)
-		return err_oom(err, stage);
-	return mknod(path, S_IFCHR | 0600, makedev(5, 1)) < 0 ? err_path(err, errno, path) : 0;
-}
-
 static int put_text(const char *stage, const char *name, const char *text, struct err *err)
 {
 	_cleanup_free_ char *path = path_join(stage, name);
 	struct file_content content = {.data = text, .len = strlen(text), .mode = 0644};
 
 	return path ? write_file(path, &content, err) : err_oom(err, name);
+}
+
+/* The kernel opens it as the first program's standard streams; cpio.c makes a node of it. */
+static int put_console(const char *stage, struct err *err)
+{
+	return put_text(stage, "dev/console", "", err);
 }
 
 static int put_identity(const char *stage, const char *release, const char *profile, struct err *err)
@@ -92,7 +87,7 @@ static int fill(const char *stage, const char *root, const char *release, const 
 	int r = make_folders(stage, err);
 
 	if (r == 0)
-		r = make_console(stage, err);
+		r = put_console(stage, err);
 	if (r == 0)
 		r = put_text(stage, "etc/swarmboot/keys", o->keyring, err);
 	if (r == 0)
