@@ -51,6 +51,7 @@ SRC_format := \
 	imager/format/json.c \
 	imager/format/minifile.c \
 	imager/format/minisign.c \
+	imager/format/ociimage.c \
 	imager/format/ocimanifest.c \
 	imager/format/publish.c \
 	imager/format/release.c \
@@ -87,6 +88,7 @@ SRC_imager := \
 	imager/jsonout.c \
 	imager/kconfig.c \
 	imager/lint.c \
+	imager/machine.c \
 	imager/modules.c \
 	imager/packages.c \
 	imager/password.c \
@@ -100,6 +102,7 @@ SRC_imager := \
 	imager/sign.c \
 	imager/source/debian.c \
 	imager/source/dir.c \
+	imager/source/oci.c \
 	imager/source/source.c \
 	imager/source/tar.c \
 	imager/spdx.c \
@@ -113,6 +116,7 @@ SRC_imager := \
 	imager/tree.c \
 	imager/treecopy.c \
 	imager/treefile.c \
+	imager/treelayer.c \
 	imager/treeowner.c \
 	imager/treewrite.c \
 	imager/workdir.c

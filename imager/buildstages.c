@@ -8,10 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "imager/base/log.h"
 #include "imager/lint.h"
+#include "imager/machine.h"
 #include "imager/packages.h"
 #include "imager/sandbox.h"
 #include "imager/scrub.h"
@@ -45,12 +45,26 @@ int build_describe(struct build *b, struct err *err)
 	return r < 0 ? r : workdir_make(b->store, &b->work, err);
 }
 
+/* An image or release that the profile means by name belongs to what the new release is made of. */
+static int note_input(struct profile *p, const struct digest *input, struct err *err)
+{
+	static const struct digest none;
+	const struct digest both[] = {p->source, *input};
+
+	if (digest_equal(input, &none))
+		return 0;
+	return digest_bytes(both, sizeof(both), &p->source) < 0 ? err_set(err, EIO, "SHA-256 failed") : 0;
+}
+
 int build_obtain(struct build *b, struct err *err)
 {
+	struct digest input = {0};
 	const struct source_job job = {
 		.profile = b->profile,
 		.root = b->work.tree,
 		.workdir = b->work.files,
+		.store = b->store,
+		.input = &input,
 		.line = build_note_line,
 		.arg = b,
 	};
@@ -58,7 +72,7 @@ int build_obtain(struct build *b, struct err *err)
 
 	if (r >= 0 && b->options->time)
 		b->time = b->options->time;
-	return r;
+	return r < 0 ? r : note_input(b->profile, &input, err);
 }
 
 int build_shape(struct build *b, struct err *err)
@@ -78,22 +92,31 @@ int build_shape(struct build *b, struct err *err)
 	return tree_apply(&job, err);
 }
 
+/* What the profile lays in by name is judged before scrubbing takes it out. */
+static int find_faults(const struct build *b, struct yaml_strings found[2], struct err *err)
+{
+	int r = lint_profile(b->profile, &found[0], err);
+
+	if (r >= 0)
+		r = scrub_tree(b->work.tree, b->time, err);
+	return r < 0 ? r : lint_tree(b->work.tree, &found[1], err);
+}
+
 int build_clean(struct build *b, struct err *err)
 {
-	struct yaml_strings findings = {0};
-	int r = scrub_tree(b->work.tree, b->time, err);
+	struct yaml_strings found[2] = {0};
+	int r = find_faults(b, found, err), count = (int)(found[0].count + found[1].count);
 
-	if (r < 0)
-		return r;
-	r = lint_tree(b->work.tree, &findings, err);
-	if (r > 0)
+	if (r >= 0 && count)
 		progress_abort(&b->progress);
-	for (size_t i = 0; i < findings.count; i++)
-		log_error("%s", findings.items[i]);
-	if (r > 0)
-		r = err_set(err, EPERM, "the image is not fit to be served: %d fault%s, named above", r,
-			r > 1 ? "s" : "");
-	yaml_strings_release(&findings);
+	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
+		for (size_t j = 0; r >= 0 && j < found[i].count; j++)
+			log_error("%s", found[i].items[j]);
+		yaml_strings_release(&found[i]);
+	}
+	if (r >= 0 && count)
+		return err_set(err, EPERM, "the image is not fit to be served: %d fault%s, named above",
+			count, count > 1 ? "s" : "");
 	return r;
 }
 
@@ -141,19 +164,6 @@ int build_pack(struct build *b, struct err *err)
 	return 0;
 }
 
-static const char *architecture(void)
-{
-	static const char *const names[][2] = {{"x86_64", "amd64"}, {"aarch64", "arm64"}};
-	static struct utsname u;
-
-	if (uname(&u) < 0)
-		return "unknown";
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(u.machine, names[i][0]))
-			return names[i][1];
-	return u.machine;
-}
-
 static void describe_release(struct build *b)
 {
 	struct release *r = &b->release;
@@ -161,7 +171,7 @@ static void describe_release(struct build *b)
 
 	(void)snprintf(r->profile, sizeof(r->profile), "%s", p->name);
 	(void)snprintf(r->version, sizeof(r->version), "%s", p->version ? p->version : "");
-	(void)snprintf(r->arch, sizeof(r->arch), "%.15s", architecture());
+	(void)snprintf(r->arch, sizeof(r->arch), "%.15s", machine_arch());
 	(void)snprintf(r->cmdline, sizeof(r->cmdline), "%s", p->kernel.cmdline ? p->kernel.cmdline : "");
 	memcpy(r->kernel_release, b->bootfiles.kernel_release, sizeof(r->kernel_release));
 	r->created = b->time;

@@ -353,6 +353,8 @@ int treewrite_remove(struct treewrite *w, const char *name, struct err *err)
 
 	if (r < 0)
 		return r;
+	if (!*full)
+		return err_set(err, EINVAL, "%s: the root itself cannot be removed", w->from);
 	base = strrchr(full, '/');
 	if (base) {
 		_cleanup_free_ char *folder = strndup(full, (size_t)(base - full));

@@ -8,6 +8,7 @@
 
 static const struct source *const sources[] = {
 	&source_debian,
+	&source_oci,
 	&source_tar,
 	&source_dir,
 };

@@ -8,12 +8,17 @@
 #include <stdint.h>
 
 #include "imager/base/err.h"
+#include "imager/format/digest.h"
+#include "imager/format/store.h"
 #include "imager/profile.h"
 
 struct source_job {
 	const struct profile *profile;
 	const char *root;    /* an empty folder: the tree to be */
 	const char *workdir; /* for files of the source's own; the caller removes it */
+	struct store *store; /* where from: release looks */
+	/* Gets the digest of what the profile means by name alone: an image, a release. Else as it was. */
+	struct digest *input;
 	/* What is going on, one line at a time; never NULL. */
 	void (*line)(const char *text, void *arg);
 	void *arg;
@@ -30,6 +35,7 @@ struct source {
 };
 
 extern const struct source source_debian; /* debian.c */
+extern const struct source source_oci;    /* oci.c */
 extern const struct source source_tar;    /* tar.c */
 extern const struct source source_dir;    /* dir.c */
 
