@@ -103,6 +103,7 @@ SRC_imager := \
 	imager/source/debian.c \
 	imager/source/dir.c \
 	imager/source/oci.c \
+	imager/source/release.c \
 	imager/source/source.c \
 	imager/source/tar.c \
 	imager/spdx.c \

@@ -34,10 +34,11 @@ struct source {
 	int (*unpack)(const struct source_job *job, uint64_t *ret_time, struct err *err);
 };
 
-extern const struct source source_debian; /* debian.c */
-extern const struct source source_oci;    /* oci.c */
-extern const struct source source_tar;    /* tar.c */
-extern const struct source source_dir;    /* dir.c */
+extern const struct source source_debian;  /* debian.c */
+extern const struct source source_oci;     /* oci.c */
+extern const struct source source_release; /* release.c */
+extern const struct source source_tar;     /* tar.c */
+extern const struct source source_dir;     /* dir.c */
 
 /* Runs the source that the profile names. */
 int source_unpack(const struct source_job *job, uint64_t *ret_time, struct err *err);
