@@ -88,6 +88,7 @@ SRC_imager := \
 	imager/jsonout.c \
 	imager/kconfig.c \
 	imager/lint.c \
+	imager/linttext.c \
 	imager/machine.c \
 	imager/modules.c \
 	imager/packages.c \

@@ -92,22 +92,31 @@ int build_shape(struct build *b, struct err *err)
 	return tree_apply(&job, err);
 }
 
+/* What the profile lays in by name is judged before scrubbing takes it out. */
+static int find_faults(const struct build *b, struct yaml_strings found[2], struct err *err)
+{
+	int r = lint_profile(b->profile, &found[0], err);
+
+	if (r >= 0)
+		r = scrub_tree(b->work.tree, b->time, err);
+	return r < 0 ? r : lint_tree(b->work.tree, &found[1], err);
+}
+
 int build_clean(struct build *b, struct err *err)
 {
-	struct yaml_strings findings = {0};
-	int r = scrub_tree(b->work.tree, b->time, err);
+	struct yaml_strings found[2] = {0};
+	int r = find_faults(b, found, err), count = (int)(found[0].count + found[1].count);
 
-	if (r < 0)
-		return r;
-	r = lint_tree(b->work.tree, &findings, err);
-	if (r > 0)
+	if (r >= 0 && count)
 		progress_abort(&b->progress);
-	for (size_t i = 0; i < findings.count; i++)
-		log_error("%s", findings.items[i]);
-	if (r > 0)
-		r = err_set(err, EPERM, "the image is not fit to be served: %d fault%s, named above", r,
-			r > 1 ? "s" : "");
-	yaml_strings_release(&findings);
+	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
+		for (size_t j = 0; r >= 0 && j < found[i].count; j++)
+			log_error("%s", found[i].items[j]);
+		yaml_strings_release(&found[i]);
+	}
+	if (r >= 0 && count)
+		return err_set(err, EPERM, "the image is not fit to be served: %d fault%s, named above",
+			count, count > 1 ? "s" : "");
 	return r;
 }
 

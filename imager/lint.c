@@ -1,13 +1,12 @@
 /*
- * Owns the faults an image can have: secrets in it, and parts a boot needs that are missing. Each is a row of
- * a table. Nothing is changed here; what can simply be deleted is scrub.c's.
+ * Owns the search for an image's faults: secrets in it, and parts a boot needs that are missing. What secrets
+ * look like is linttext.c's. Nothing is changed here; what can simply be deleted is scrub.c's.
  */
 #include "imager/lint.h"
 
-#include <ctype.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +15,13 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
 #include "imager/intree.h"
+#include "imager/linttext.h"
+#include "imager/scrub.h"
 
-#define TEXT_LIMIT   (256 * 1024) /* larger files hold no key that a person or a tool put there */
+#define WINDOW       (1 << 20)
+#define BINARY_LIMIT (4 << 20)
+#define TEXT_LIMIT   (256 << 20)
 #define SHADOW_LIMIT (4 << 20)
-#define ENCODED_MIN  24
 
 struct lint {
 	int root;
@@ -42,163 +44,81 @@ static int add_finding(struct lint *l, const char *fmt, ...)
 	va_end(ap);
 	if (r < 0)
 		return -ENOMEM;
+	/* A file's name must not write lines of its own. */
+	for (char *c = items[l->findings.count]; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == '\177')
+			*c = '?';
 	l->findings.count++;
 	return 0;
 }
 
-/* ---- files that are secrets by their name ---- */
+/* ---- secrets ---- */
 
-static const struct secret_path {
-	const char *pattern, *what;
-} secret_paths[] = {
-	{"/etc/munge/munge.key", "the cluster's munge key; nodes get it when they boot"},
-	{"/etc/ssh/ssh_host_*_key", "an ssh host key, which all nodes would share"},
-	{"/etc/rancher/node/password", "a K3s node password, which belongs to one node"},
-	{"/etc/rancher/k3s/k3s.yaml", "a K3s administrator's kubeconfig"},
-	{"/var/lib/rancher/k3s/server/*token", "a K3s token"},
-	{"/var/lib/rancher/k3s/agent/*.key", "a K3s agent's key"},
-	{"/etc/kubernetes/*.conf", "a kubeconfig with keys in it"},
-	{"*/.kube/config", "a kubeconfig with keys in it"},
-	{"/etc/krb5.keytab", "a Kerberos keytab"},
-	{"/etc/slurm/slurmdbd.conf", "slurmdbd's configuration, which holds a database password"},
-	{"/var/spool/slurm*/jwt_hs256.key", "Slurm's JWT key"},
-	{"*/.docker/config.json", "registry credentials"},
-	{"*/.aws/credentials", "credentials of a cloud"},
-	{"*/.git-credentials", "passwords of git servers"},
-	{"*/.netrc", "passwords of servers"},
-	{"*/.pgpass", "database passwords"},
-};
-
-static int check_path(struct lint *l, const struct intree_entry *entry)
+static int add_secret(struct lint *l, const char *path, const char *what)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(secret_paths); i++)
-		if (fnmatch(secret_paths[i].pattern, entry->path, 0) == 0)
-			return add_finding(l, "%s: a secret: %s", entry->path, secret_paths[i].what);
-	return 1;
+	return add_finding(l, "%s: a secret: %s", path, what);
 }
 
-/* ---- files that are secrets by their text ---- */
-
-/* Base64 that goes on for a while: words of a text end sooner. */
-static int is_encoded(const char *at, const char *end)
+/*
+ * Whether a text may stand in it: any length of text, less of other bytes, as a database has. What is
+ * compiled into a program is its maker's, and public: cryptography's self-tests have keys.
+ */
+static int is_worth_reading(int fd, off_t size)
 {
-	size_t n = 0;
+	char start[4096];
+	ssize_t n = pread(fd, start, sizeof(start), 0);
 
-	while (at < end && (isalnum((unsigned char)*at) || *at == '+' || *at == '/')) {
-		at++;
-		n++;
+	if (n < 0)
+		return -errno;
+	if (n >= SELFMAG && !memcmp(start, ELFMAG, SELFMAG))
+		return 0;
+	return size <= BINARY_LIMIT || !memchr(start, 0, (size_t)n);
+}
+
+/* In windows that overlap: 1 when one was found. */
+static int scan(struct lint *l, int fd, const char *path)
+{
+	_cleanup_free_ char *window = malloc(WINDOW);
+	const char *what = NULL;
+	ssize_t n;
+
+	if (!window)
+		return -ENOMEM;
+	for (off_t at = 0; !what && at < TEXT_LIMIT; at += WINDOW - LINTTEXT_OVERLAP) {
+		n = pread(fd, window, WINDOW, at);
+		if (n < 0)
+			return -errno;
+		what = linttext_text(path, window, (size_t)n);
+		if (n < WINDOW)
+			break;
 	}
-	return n >= ENCODED_MIN;
+	return what ? add_secret(l, path, what) : 0;
 }
 
-/* The header lines of an old-style encrypted key (RFC 1421). */
-static int is_sealed(const char *at, const char *end)
+static int check_text(struct lint *l, const char *path, off_t size)
 {
-	static const char header[] = "Proc-Type:";
+	_cleanup_close_ int fd = intree_open(l->root, path, O_RDONLY | O_NONBLOCK, 0);
+	int r = fd < 0 ? fd : is_worth_reading(fd, size);
 
-	return (size_t)(end - at) > strlen(header) && !memcmp(at, header, strlen(header));
+	return r > 0 ? scan(l, fd, path) : r;
 }
 
-/* A line's end, as itself or as JSON writes it, and the indent of the next; NULL: none. */
-static const char *next_line(const char *at, const char *end)
-{
-	static const char json[] = "\\n";
-
-	if (at < end && *at == '\r')
-		at++;
-	if (at < end && *at == '\n')
-		at++;
-	else if ((size_t)(end - at) > strlen(json) && !memcmp(at, json, strlen(json)))
-		at += strlen(json);
-	else
-		return NULL;
-	while (at < end && (*at == ' ' || *at == '\t'))
-		at++;
-	return at;
-}
-
-/* A private key in PEM: the header, a line's end and the key after it; programs hold the header alone. */
-static int holds_pem_key(const char *text, size_t len)
-{
-	static const char tail[] = "PRIVATE KEY-----";
-	const char *end = text + len;
-
-	for (const char *at = text; (at = memmem(at, (size_t)(end - at), tail, strlen(tail)));) {
-		const char *key = next_line(at += strlen(tail), end);
-
-		if (key && (is_encoded(key, end) || is_sealed(key, end)))
-			return 1;
-	}
-	return 0;
-}
-
-/* The words, and then a value. */
-static int holds_value(const char *text, size_t len, const char *words)
-{
-	const char *at = memmem(text, len, words, strlen(words));
-
-	return at && is_encoded(at + strlen(words), text + len);
-}
-
-static int holds_kubeconfig(const char *text, size_t len)
-{
-	return holds_value(text, len, "client-key-data: ");
-}
-
-/* How the base64 begins, with and without a password (imager/format/secretkey.c). */
-static int holds_release_key(const char *text, size_t len)
-{
-	return holds_value(text, len, "RWRTY0Iy") || holds_value(text, len, "RWQAAEIy");
-}
-
-static int holds_age_key(const char *text, size_t len)
-{
-	return holds_value(text, len, "AGE-SECRET-KEY-1");
-}
-
-static int holds_k3s_token(const char *text, size_t len)
-{
-	static const char prefix[] = "K10";
-	const char *sep = memmem(text, len, "::server:", 9);
-
-	return sep && sep - text >= 64 && memmem(text, (size_t)(sep - text), prefix, strlen(prefix));
-}
-
-static const struct secret_text {
-	int (*holds)(const char *text, size_t len);
-	const char *what;
-} secret_texts[] = {
-	{holds_pem_key, "a private key (PEM)"},
-	{holds_kubeconfig, "a kubeconfig with a key in it"},
-	{holds_k3s_token, "a K3s token"},
-	{holds_release_key, "a secret key that signs releases (minisign)"},
-	{holds_age_key, "a secret key (age)"},
-};
-
-static int check_text(struct lint *l, const struct intree_entry *entry)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	int r = read_file_at(entry->dirfd, entry->name, TEXT_LIMIT, &text, &len);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(secret_texts); i++)
-		if (secret_texts[i].holds(text, len))
-			return add_finding(l, "%s: a secret: %s", entry->path, secret_texts[i].what);
-	return 0;
-}
-
+/* A link counts as the file it leads to: its name says what that file is for, and in /etc who reads it. */
 static int lint_entry(const struct intree_entry *entry, void *arg, struct err *err)
 {
 	struct lint *l = arg;
+	struct stat st = entry->st;
+	const char *what;
 	int r;
 
-	if (!S_ISREG(entry->st.st_mode) || entry->st.st_size == 0)
+	if (S_ISLNK(st.st_mode) && intree_stat(l->root, entry->path, &st) < 0)
 		return 0;
-	r = check_path(l, entry);
-	if (r > 0)
-		r = entry->st.st_size <= TEXT_LIMIT ? check_text(l, entry) : 0;
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return 0;
+	what = linttext_path(entry->path);
+	if (!what && S_ISLNK(entry->st.st_mode) && strncmp(entry->path, "/etc/", 5) != 0)
+		return 0;
+	r = what ? add_secret(l, entry->path, what) : check_text(l, entry->path, st.st_size);
 	return r < 0 ? err_path(err, -r, entry->path) : 0;
 }
 
@@ -211,8 +131,10 @@ static const struct password_file {
 } password_files[] = {{"/etc/passwd", 0}, {"/etc/group", 1}, {"/etc/shadow", 0}, {"/etc/gshadow", 1}};
 
 /* "x" says that the shadow file has it; "!", "*" and what they begin lock. */
-static const char *password_fault(const struct password_file *file, const char *password)
+static const char *password_fault(const struct password_file *file, const char *name, const char *password)
 {
+	if (*name == '+' || *name == '-') /* NIS: a place for others' accounts */
+		return NULL;
 	if (*password == '!' || *password == '*' || !strcmp(password, "x"))
 		return NULL;
 	if (*password)
@@ -233,7 +155,7 @@ static int lint_password_file(struct lint *l, const struct password_file *file, 
 	rest = text;
 	for (char *line; (line = strsep(&rest, "\n"));) {
 		char *name = strsep(&line, ":"), *password = strsep(&line, ":");
-		const char *what = password ? password_fault(file, password) : NULL;
+		const char *what = password ? password_fault(file, name, password) : NULL;
 
 		if (what && add_finding(l, "%s: %s has %s; lock it with '!'", file->path, name, what) < 0)
 			return err_oom(err, "findings");
@@ -254,46 +176,75 @@ static int lint_passwords(struct lint *l, struct err *err)
 
 static const struct needed_row {
 	const char *path;
-	mode_t type;
+	mode_t type, bits; /* bits: one of them at least */
 	const char *what;
 } needed_rows[] = {
-	{"/sbin/init", S_IFREG, "the program that the agent hands over to"},
-	{"/proc", S_IFDIR, "a folder to mount on"},
-	{"/sys", S_IFDIR, "a folder to mount on"},
-	{"/dev", S_IFDIR, "a folder to mount on"},
-	{"/run", S_IFDIR, "a folder to mount on"},
+	{"/sbin/init", S_IFREG, 0111, "the program that the agent hands over to"},
+	{"/proc", S_IFDIR, 0, "a folder to mount on"},
+	{"/sys", S_IFDIR, 0, "a folder to mount on"},
+	{"/dev", S_IFDIR, 0, "a folder to mount on"},
+	{"/run", S_IFDIR, 0, "a folder to mount on"},
 };
+
+/* What is wrong with it; NULL: nothing. */
+static const char *needed_fault(const struct lint *l, const struct needed_row *row)
+{
+	struct stat st;
+
+	if (intree_stat(l->root, row->path, &st) < 0)
+		return "is missing";
+	if ((st.st_mode & S_IFMT) != row->type)
+		return row->type == S_IFDIR ? "is no folder" : "is no file";
+	return row->bits && !(st.st_mode & row->bits) ? "cannot be executed" : NULL;
+}
 
 static int lint_needed(struct lint *l, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(needed_rows); i++) {
 		const struct needed_row *row = &needed_rows[i];
-		struct stat st;
+		const char *fault = needed_fault(l, row);
 
-		if (intree_stat(l->root, row->path, &st) >= 0 && (st.st_mode & S_IFMT) == row->type)
-			continue;
-		if (add_finding(l, "%s: is missing: %s", row->path, row->what) < 0)
+		if (fault && add_finding(l, "%s: %s: %s", row->path, fault, row->what) < 0)
 			return err_oom(err, "findings");
 	}
 	return 0;
 }
 
-/* boot/vmlinuz-REL wants usr/lib/modules/REL. That there is one kernel at all, bootfiles_collect sees to. */
-static int lint_modules(struct lint *l, struct err *err)
+/* A folder with something in it. */
+static int is_filled(const struct lint *l, const char *path)
 {
+	int fd = intree_open(l->root, path, O_RDONLY | O_DIRECTORY, 0), count = 0;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	while (dir && count < 3 && readdir(dir))
+		count++;
+	return count == 3; /* "." and ".." and that */
+}
+
+static int lint_kernel(struct lint *l, const char *release)
+{
+	_cleanup_free_ char *modules = NULL;
+
+	if (asprintf(&modules, "/lib/modules/%s/kernel", release) < 0)
+		return -ENOMEM;
+	if (is_filled(l, modules))
+		return 0;
+	return add_finding(l, "/boot/vmlinuz-%s: has no modules: %s is missing or empty", release, modules);
+}
+
+/* boot/vmlinuz-REL wants usr/lib/modules/REL. That there is one kernel at all, bootfiles_collect sees to. */
+static int lint_kernels(struct lint *l, struct err *err)
+{
+	static const char prefix[] = "vmlinuz-",
+			  rescue[] = "vmlinuz-0-rescue-"; /* a copy of another, of Fedora's kin */
 	int fd = intree_open(l->root, "/boot", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
-		_cleanup_free_ char *modules = NULL;
-		struct stat st;
-
-		if (strncmp(e->d_name, "vmlinuz-", 8) != 0)
+		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 ||
+			!strncmp(e->d_name, rescue, strlen(rescue)))
 			continue;
-		if (asprintf(&modules, "/lib/modules/%s/kernel", e->d_name + 8) < 0)
-			return err_oom(err, "findings");
-		if (intree_stat(l->root, modules, &st) < 0 &&
-			add_finding(l, "/boot/%s: has no modules: %s is missing", e->d_name, modules) < 0)
+		if (lint_kernel(l, e->d_name + strlen(prefix)) < 0)
 			return err_oom(err, "findings");
 	}
 	return 0;
@@ -306,7 +257,7 @@ static int lint_files(struct lint *l, struct err *err)
 
 static int (*const checks[])(struct lint *l, struct err *err) = {
 	lint_needed,
-	lint_modules,
+	lint_kernels,
 	lint_passwords,
 	lint_files,
 };
@@ -325,6 +276,30 @@ int lint_tree(const char *root, struct yaml_strings *ret_findings, struct err *e
 			yaml_strings_release(&l.findings);
 			return r;
 		}
+	}
+	*ret_findings = l.findings;
+	return (int)l.findings.count;
+}
+
+static int lint_named(struct lint *l, const char *path)
+{
+	const char *what = scrub_takes(path) ? linttext_path(path) : NULL;
+
+	return what ? add_secret(l, path, what) : 0;
+}
+
+int lint_profile(const struct profile *p, struct yaml_strings *ret_findings, struct err *err)
+{
+	struct lint l = {.root = -1};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->file_count; i++)
+		r = lint_named(&l, p->files[i].path);
+	for (size_t i = 0; r == 0 && i < p->artifact_count; i++)
+		r = lint_named(&l, p->artifacts[i].path);
+	if (r < 0) {
+		yaml_strings_release(&l.findings);
+		return err_oom(err, "findings");
 	}
 	*ret_findings = l.findings;
 	return (int)l.findings.count;

@@ -5,6 +5,7 @@
 
 #include "imager/base/err.h"
 #include "imager/format/yaml.h"
+#include "imager/profile.h"
 
 /*
  * Looks through the whole tree by the tables in lint.c. ret_findings gets one sentence for each fault found,
@@ -12,5 +13,11 @@
  * could not be read.
  */
 int lint_tree(const char *root, struct yaml_strings *ret_findings, struct err *err);
+
+/*
+ * The same for what the profile lays into the tree by name and scrubbing would take out again without a word:
+ * whoever writes a munge key into a profile believes that it is in the image.
+ */
+int lint_profile(const struct profile *p, struct yaml_strings *ret_findings, struct err *err);
 
 #endif

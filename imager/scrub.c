@@ -22,6 +22,7 @@
 #define SHADOW_LIMIT (4 << 20)
 
 enum action {
+	KEEP,     /* what a later row would take */
 	REMOVE,   /* files, links, devices */
 	SWEEP,    /* the same, and the folders below the pattern too */
 	TRUNCATE, /* the file stays, empty, with its mode and owner */
@@ -48,8 +49,21 @@ static const struct scrub_row {
 	{"/var/lib/NetworkManager/*", REMOVE},
 	{"/var/lib/dhcp/*", REMOVE},
 	{"/etc/udev/rules.d/70-persistent-net.rules", REMOVE},
-	{"/root/.bash_history", REMOVE},
+	{"*/.bash_history", REMOVE},
 	{"/root/.ssh/known_hosts", REMOVE},
+	{"/root/.lesshst", REMOVE},
+	{"/root/.viminfo", REMOVE},
+	{"/root/.wget-hsts", REMOVE},
+	/* what a node of Kubernetes makes of itself; images to import and manifests to apply are the
+	   profile's */
+	{"/var/lib/rancher/*/agent/images*", KEEP},
+	{"/var/lib/rancher/*/server/manifests*", KEEP},
+	{"/var/lib/rancher/*/server/static*", KEEP},
+	{"/var/lib/rancher/*", SWEEP},
+	{"/var/lib/kubelet/*", SWEEP},
+	{"/var/lib/containerd/*", SWEEP},
+	{"/var/lib/etcd/*", SWEEP},
+	{"/var/lib/cni/*", SWEEP},
 	/* the kernel's own file systems, and what a boot fills */
 	{"/dev/*", SWEEP},
 	{"/proc/*", SWEEP},
@@ -73,6 +87,16 @@ static const struct scrub_row {
 	{"/var/cache/fontconfig/*", SWEEP},
 	{"/var/cache/dnf/*", SWEEP},
 	{"/var/cache/yum/*", SWEEP},
+	{"/var/cache/libdnf5/*", SWEEP},
+	{"/var/cache/PackageKit/*", SWEEP},
+	{"/var/lib/dnf/history*", REMOVE},
+	{"/var/lib/yum/history/*", SWEEP},
+	{"/var/lib/rpm/.rpm.lock", REMOVE},
+	{"/var/lib/rpm/__db.*", REMOVE},
+	{"/usr/lib/sysimage/rpm/.rpm.lock", REMOVE},
+	{"/usr/lib/sysimage/rpm/__db.*", REMOVE},
+	{"/var/cache/apparmor/*", SWEEP},
+	{"/root/.cache/*", SWEEP},
 	{"*/__pycache__/*", REMOVE},
 	/* copies that package tools keep of what they changed */
 	{"/var/lib/dpkg/*-old", REMOVE},
@@ -100,6 +124,13 @@ static const struct scrub_row *find_row(const char *path)
 	return NULL;
 }
 
+int scrub_takes(const char *path)
+{
+	const struct scrub_row *row = find_row(path);
+
+	return row && row->action != KEEP;
+}
+
 static int truncate_at(const struct intree_entry *entry)
 {
 	_cleanup_close_ int fd = -1;
@@ -118,7 +149,7 @@ static int scrub_entry(const struct intree_entry *entry, void *arg, struct err *
 	int is_dir = S_ISDIR(entry->st.st_mode), r = 0;
 
 	(void)arg;
-	if (!row)
+	if (!row || row->action == KEEP)
 		return 0;
 	if (is_dir) {
 		/* One that still holds something (another row kept it) stays. */

@@ -12,4 +12,7 @@
  */
 int scrub_tree(const char *root, uint64_t time, struct err *err);
 
+/* Whether the table empties or removes a file of that path. */
+int scrub_takes(const char *path);
+
 #endif
