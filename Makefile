@@ -62,7 +62,9 @@ SRC_format := \
 	imager/format/storework.c \
 	imager/format/trust.c \
 	imager/format/yaml.c \
-	imager/format/yamldoc.c
+	imager/format/yamlalias.c \
+	imager/format/yamldoc.c \
+	imager/format/yamltree.c
 
 SRC_wire := \
 	seeder/wire/bootargs.c \

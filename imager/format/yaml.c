@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "imager/base/buf.h"
-#include "imager/base/io.h"
 #include "imager/base/parse.h"
 #include "imager/format/digest.h"
 #include "imager/format/yamlpriv.h"
@@ -25,14 +24,11 @@ void yaml_strings_release(struct yaml_strings *s)
 
 int yaml_text(struct yaml_node *node, const char *key, char **ret, struct err *err)
 {
-	const char *text;
-	size_t len;
 	char *copy;
 
-	if (!fy_node_is_scalar(yaml_fy(node)))
+	if (node->shape != YAML_SCALAR)
 		return yaml_fault(node, key, err, "a single value is wanted, not a list or mapping");
-	text = fy_node_get_scalar(yaml_fy(node), &len);
-	copy = text ? strndup(text, len) : strdup("");
+	copy = strdup(node->text ? node->text : "");
 	if (!copy)
 		return err_oom(err, key);
 	*ret = copy;
@@ -128,7 +124,7 @@ static int read_path(struct yaml_node *node, const struct yaml_key *k, char **fi
 	if (!*text)
 		return yaml_fault(node, k->name, err, "an empty path is not allowed: %s",
 			k->allowed ? k->allowed : "a path");
-	path = *text == '/' ? TAKE(text) : path_join(yaml_folder(node), text);
+	path = yaml_whole_path(node, text);
 	if (!path)
 		return err_oom(err, k->name);
 	free(*field);
@@ -166,56 +162,46 @@ static int read_string_into(
 
 static int read_strings(struct yaml_node *node, const struct yaml_key *k, void *field, struct err *err)
 {
-	void *it = NULL;
-	struct fy_node *item;
+	int r = 0;
 
-	if (fy_node_is_scalar(yaml_fy(node)))
+	if (node->shape == YAML_SCALAR)
 		return read_string_into(node, k, field, err);
-	if (!fy_node_is_sequence(yaml_fy(node)))
+	if (node->shape != YAML_SEQUENCE)
 		return yaml_fault(node, k->name, err, "a list is wanted, not a mapping");
-	while ((item = fy_node_sequence_iterate(yaml_fy(node), &it))) {
-		int r = read_string_into(yaml_own(item), k, field, err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < node->count; i++)
+		r = read_string_into(node->items[i].value, k, field, err);
+	return r;
 }
 
 static int read_list(struct yaml_node *node, const struct yaml_key *k, void *base, struct err *err)
 {
-	void *it = NULL;
-	struct fy_node *item;
+	int r = 0;
 
-	if (!fy_node_is_sequence(yaml_fy(node)))
+	if (node->shape != YAML_SEQUENCE)
 		return yaml_fault(
 			node, k->name, err, "a list is wanted: %s", k->allowed ? k->allowed : "- ITEM");
-	while ((item = fy_node_sequence_iterate(yaml_fy(node), &it))) {
-		int r = k->each(yaml_own(item), NULL, base, err);
+	for (size_t i = 0; r == 0 && i < node->count; i++)
+		r = k->each(node->items[i].value, NULL, base, err);
+	return r;
+}
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+static int is_null(const struct yaml_node *node)
+{
+	return node->shape == YAML_SCALAR && !node->text;
 }
 
 static int read_table(struct yaml_node *node, const struct yaml_key *k, void *base, struct err *err)
 {
-	void *it = NULL;
-	struct fy_node_pair *pair;
-
-	if (!fy_node_is_mapping(yaml_fy(node)))
+	if (node->shape != YAML_MAPPING)
 		return yaml_fault(node, k->name, err, "a mapping is wanted: %s",
 			k->allowed ? k->allowed : "NAME: VALUE");
-	while ((pair = fy_node_mapping_iterate(yaml_fy(node), &it))) {
-		_cleanup_free_ char *name = NULL;
-		int r = yaml_text(yaml_own(fy_node_pair_key(pair)), k->name, &name, err);
+	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_item *item = &node->items[i];
+		int r;
 
-		if (r < 0)
-			return r;
-		if (fy_node_is_null(fy_node_pair_value(pair)))
-			return yaml_fault(yaml_own(fy_node_pair_key(pair)), name, err, "has no value");
-		r = k->each(yaml_own(fy_node_pair_value(pair)), name, base, err);
+		if (is_null(item->value))
+			return yaml_fault(item->key, item->key->text, err, "has no value");
+		r = k->each(item->value, item->key->text, base, err);
 		if (r < 0)
 			return r;
 	}
@@ -224,7 +210,7 @@ static int read_table(struct yaml_node *node, const struct yaml_key *k, void *ba
 
 static int read_map(struct yaml_node *node, const struct yaml_key *k, void *field, struct err *err)
 {
-	if (!fy_node_is_mapping(yaml_fy(node)))
+	if (node->shape != YAML_MAPPING)
 		return yaml_fault(node, k->name, err, "a mapping is wanted: %s",
 			k->allowed ? k->allowed : "KEY: VALUE");
 	return yaml_read_map(node, k->keys, field, err);
@@ -258,53 +244,41 @@ static const struct yaml_key *find_key(const struct yaml_key *keys, const char *
 	return NULL;
 }
 
-static int unknown_key(struct yaml_node *key, const char *name, const struct yaml_key *keys, struct err *err)
+static int unknown_key(const struct yaml_node *key, const struct yaml_key *keys, struct err *err)
 {
 	_cleanup_buf_ struct buf known = {0};
 
 	for (const struct yaml_key *k = keys; k->name; k++)
 		if (buf_printf(&known, "%s%s", known.len ? ", " : "", k->name) < 0)
-			return err_oom(err, name);
-	return yaml_fault(key, name, err, "unknown key; allowed are %s", known.data ? known.data : "none");
+			return err_oom(err, key->text);
+	return yaml_fault(
+		key, key->text, err, "unknown key; allowed are %s", known.data ? known.data : "none");
 }
 
-static int read_pair(struct fy_node_pair *pair, const struct yaml_key *keys, void *base, struct err *err)
+static int read_pair(const struct yaml_item *item, const struct yaml_key *keys, void *base, struct err *err)
 {
-	struct yaml_node *key = yaml_own(fy_node_pair_key(pair)), *value = yaml_own(fy_node_pair_value(pair));
-	_cleanup_free_ char *name = NULL;
-	const struct yaml_key *k;
-	int r;
+	const struct yaml_key *k = find_key(keys, item->key->text);
 
-	if (!key)
-		return err_set(err, EINVAL, "a key is empty");
-	r = yaml_text(key, NULL, &name, err);
-	if (r < 0)
-		return r;
-	k = find_key(keys, name);
 	if (!k)
-		return unknown_key(key, name, keys, err);
-	if (!value || fy_node_is_null(yaml_fy(value)))
-		return yaml_fault(
-			key, name, err, "has no value; allowed is %s", k->allowed ? k->allowed : "a value");
-	return read_value(value, k, base, err);
+		return unknown_key(item->key, keys, err);
+	if (is_null(item->value))
+		return yaml_fault(item->key, k->name, err, "has no value; allowed is %s",
+			k->allowed ? k->allowed : "a value");
+	return read_value(item->value, k, base, err);
 }
 
 int yaml_read_map(struct yaml_node *node, const struct yaml_key *keys, void *base, struct err *err)
 {
-	void *it = NULL;
-	struct fy_node_pair *pair;
-
-	if (!node || !fy_node_is_mapping(yaml_fy(node)))
-		return node ? yaml_fault(node, NULL, err, "a mapping of keys to values is wanted") : -EINVAL;
-	while ((pair = fy_node_mapping_iterate(yaml_fy(node), &it))) {
-		int r = read_pair(pair, keys, base, err);
+	if (node->shape != YAML_MAPPING)
+		return yaml_fault(node, NULL, err, "a mapping of keys to values is wanted");
+	for (size_t i = 0; i < node->count; i++) {
+		int r = read_pair(&node->items[i], keys, base, err);
 
 		if (r < 0)
 			return r;
 	}
 	for (const struct yaml_key *k = keys; k->name; k++)
-		if (k->required &&
-			!fy_node_mapping_lookup_value_by_string(yaml_fy(node), k->name, (size_t)-1))
+		if (k->required && !yaml_node_item(node, k->name, strlen(k->name)))
 			return yaml_fault(node, k->name, err, "is missing; wanted is %s",
 				k->allowed ? k->allowed : "a value");
 	return 0;

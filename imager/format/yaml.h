@@ -1,7 +1,8 @@
 /*
  * YAML read by a schema that is a table: every key has a kind, a place to go and a sentence on what is
  * allowed. Every fault names "file:line: key: what is wrong, what is allowed". Over libfyaml; used by the
- * profile and by the cluster file.
+ * profile and by the cluster file. A file is one document; aliases and merge keys ("<<") stand for what they
+ * name.
  */
 #ifndef FORMAT_YAML_H
 #define FORMAT_YAML_H
@@ -12,11 +13,12 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/err.h"
 
-#define YAML_LIMIT (1 << 20) /* bytes of one file */
+#define YAML_LIMIT (1 << 20) /* bytes of one file, and of all that are merged */
 
 struct yaml_doc;
 struct yaml_node; /* borrowed from its document */
 
+/* -EINVAL: "file:line: what is wrong" with its text; else the -errno of reading it. */
 int yaml_load(const char *path, struct yaml_doc **ret, struct err *err);
 void yaml_free(struct yaml_doc *doc);
 DEFINE_CLEANUP(struct yaml_doc *, yaml_free)
@@ -29,6 +31,9 @@ struct yaml_node *yaml_root(struct yaml_doc *doc);
  */
 int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Writes "file:line" of the node. */
+void yaml_place(const struct yaml_node *node, char *ret, size_t size);
 
 enum yaml_kind {
 	YAML_STRING, /* char *, malloc'd */

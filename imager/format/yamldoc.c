@@ -1,168 +1,328 @@
 /*
- * Owns a YAML file as libfyaml's document: its loading, and the file and line of every fault, which come from
- * the node's token. Knows nothing of keys; those are yaml.c's.
+ * Owns the reading of a YAML file into a tree, from libfyaml's events. What aliases stand for is
+ * yamlalias.c's, what the keys mean is yaml.c's and its callers'.
  */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <libfyaml.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "imager/base/io.h"
 #include "imager/format/yamlpriv.h"
 
-struct yaml_doc {
-	struct fy_document *fyd;
-	struct fy_diag *diag;
-	char *text; /* the document's tokens point into it */
-	char *path, *folder;
+#define ANCHORS_MAX 1000
+
+struct anchor {
+	char *name;
+	const struct yaml_node *node;
 };
 
-void yaml_free(struct yaml_doc *doc)
+struct reader {
+	struct fy_parser *parser;
+	struct fy_diag *diag;
+	struct yaml_file *file;
+	struct anchor anchors[ANCHORS_MAX];
+	size_t anchor_count;
+	size_t copied; /* of yaml_copy */
+	int line;      /* of the last token */
+};
+
+static void reader_free(struct reader *r)
 {
-	if (!doc)
-		return;
-	fy_document_destroy(doc->fyd);
-	fy_diag_destroy(doc->diag);
-	free(doc->text);
-	free(doc->path);
-	free(doc->folder);
-	free(doc);
+	fy_parser_destroy(r->parser);
+	fy_diag_destroy(r->diag);
+	for (size_t i = 0; i < r->anchor_count; i++)
+		free(r->anchors[i].name);
+	free(r);
 }
+DEFINE_CLEANUP(struct reader *, reader_free)
+#define _cleanup_reader_ _cleanup_(reader_free_p)
 
-struct yaml_node *yaml_root(struct yaml_doc *doc)
+static struct reader *reader_new(const char *text, size_t len)
 {
-	return yaml_own(fy_document_root(doc->fyd));
-}
-
-/* The first error libfyaml collected: "file:line: sentence". */
-static int syntax_fault(struct yaml_doc *doc, struct err *err)
-{
-	void *prev = NULL;
-	struct fy_diag_error *e = fy_diag_errors_iterate(doc->diag, &prev);
-
-	if (!e)
-		return err_set(err, EINVAL, "%s: empty: no YAML document in it", doc->path);
-	return err_set(err, EINVAL, "%s:%d: %s", doc->path, e->line > 0 ? e->line : 1, e->msg);
-}
-
-static int build(struct yaml_doc *doc, size_t len, struct err *err)
-{
+	_cleanup_reader_ struct reader *r = calloc(1, sizeof(*r));
+	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG};
 	struct fy_diag_cfg diag_cfg;
-	/* Resolved: an alias stands for what it names, not for its own name. */
-	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_RESOLVE_DOCUMENT};
 
 	fy_diag_cfg_default(&diag_cfg);
 	diag_cfg.fp = NULL;
-	doc->diag = fy_diag_create(&diag_cfg);
-	if (!doc->diag)
-		return err_oom(err, doc->path);
-	fy_diag_set_collect_errors(doc->diag, true);
-	cfg.diag = doc->diag;
-	doc->fyd = fy_document_build_from_string(&cfg, doc->text, len);
-	if (!doc->fyd)
-		return syntax_fault(doc, err);
-	if (!fy_document_root(doc->fyd))
-		return err_set(err, EINVAL, "%s: empty", doc->path);
-	/* Where faults find the file's name again. */
-	if (fy_node_set_meta(fy_document_root(doc->fyd), doc) < 0)
-		return err_oom(err, doc->path);
+	if (!r || !(r->diag = fy_diag_create(&diag_cfg)))
+		return NULL;
+	fy_diag_set_collect_errors(r->diag, true);
+	cfg.diag = r->diag;
+	r->parser = fy_parser_create(&cfg);
+	if (!r->parser || fy_parser_set_string(r->parser, text, len) < 0)
+		return NULL;
+	return TAKE(r);
+}
+
+/* ---- events to nodes ---- */
+
+static int line_of(struct fy_token *token)
+{
+	const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
+
+	return mark ? mark->line + 1 : 1;
+}
+
+/* The first error libfyaml collected: "file:line: sentence". */
+static int syntax_fault(struct reader *r, struct err *err)
+{
+	void *prev = NULL;
+	struct fy_diag_error *e = fy_diag_errors_iterate(r->diag, &prev);
+
+	if (!e)
+		return err_set(err, EINVAL, "%s: empty: no YAML document in it", r->file->path);
+	return err_set(err, EINVAL, "%s:%d: %s", r->file->path, e->line > 0 ? e->line : 1, e->msg);
+}
+
+static char *token_text(struct fy_token *token)
+{
+	size_t len;
+	const char *text = token ? fy_token_get_text(token, &len) : NULL;
+
+	return text ? strndup(text, len) : NULL;
+}
+
+static int note_anchor(
+	struct reader *r, struct fy_token *token, const struct yaml_node *node, struct err *err)
+{
+	struct anchor *anchor = &r->anchors[r->anchor_count];
+
+	if (!token)
+		return 0;
+	if (r->anchor_count == ANCHORS_MAX)
+		return yaml_fault(node, NULL, err, "more than %d anchors", ANCHORS_MAX);
+	anchor->name = token_text(token);
+	anchor->node = node;
+	if (!anchor->name)
+		return err_oom(err, "YAML");
+	r->anchor_count++;
 	return 0;
+}
+
+/* An alias is of the last anchor before it, which is complete: nothing can hold itself. */
+static int take_alias(
+	struct reader *r, struct fy_token *token, unsigned depth, struct yaml_node **ret, struct err *err)
+{
+	_cleanup_free_ char *name = token_text(token);
+
+	if (!name)
+		return err_oom(err, "YAML");
+	for (size_t i = r->anchor_count; i > 0; i--)
+		if (!strcmp(r->anchors[i - 1].name, name))
+			return yaml_copy(&r->copied, r->anchors[i - 1].node, depth, ret, err);
+	return err_set(err, EINVAL, "%s:%d: *%.80s: there is no anchor of this name before", r->file->path,
+		line_of(token), name);
+}
+
+static int read_node(
+	struct reader *r, struct fy_event *event, unsigned depth, struct yaml_node **ret, struct err *err);
+
+/* The next node of a collection; 0 with *ret NULL at its end. */
+static int read_next(struct reader *r, unsigned depth, struct yaml_node **ret, struct err *err)
+{
+	struct fy_event *event = fy_parser_parse(r->parser);
+	int n;
+
+	if (!event)
+		return syntax_fault(r, err);
+	if (event->type == FYET_SEQUENCE_END || event->type == FYET_MAPPING_END)
+		n = 0;
+	else
+		n = read_node(r, event, depth, ret, err);
+	fy_parser_event_free(r->parser, event);
+	return n;
+}
+
+static int check_key(const struct yaml_node *key, struct err *err)
+{
+	if (key->shape != YAML_SCALAR)
+		return yaml_fault(key, NULL, err, "a key must be a single value");
+	return key->text ? 0 : yaml_fault(key, NULL, err, "a key is empty");
+}
+
+static int by_text(const void *a, const void *b)
+{
+	const struct yaml_node *const *x = a, *const *y = b;
+	int order = strcmp((*x)->text, (*y)->text);
+
+	return order ? order : (*x)->line - (*y)->line;
+}
+
+static int check_repeated(const struct yaml_node *node, struct err *err)
+{
+	_cleanup_free_ const struct yaml_node **keys = calloc(node->count + 1, sizeof(struct yaml_node *));
+
+	if (!keys)
+		return err_oom(err, "YAML");
+	for (size_t i = 0; i < node->count; i++)
+		keys[i] = node->items[i].key;
+	qsort(keys, node->count, sizeof(*keys), by_text);
+	for (size_t i = 1; i < node->count; i++)
+		if (!strcmp(keys[i - 1]->text, keys[i]->text))
+			return yaml_fault(keys[i], NULL, err, "%.80s: given twice, before in line %d",
+				keys[i]->text, keys[i - 1]->line);
+	return 0;
+}
+
+static int read_items(struct reader *r, struct yaml_node *node, unsigned depth, struct err *err)
+{
+	for (;;) {
+		_cleanup_yaml_node_ struct yaml_node *key = NULL, *value = NULL;
+		struct yaml_node **first = node->shape == YAML_MAPPING ? &key : &value;
+		int n = read_next(r, depth, first, err);
+
+		if (n < 0)
+			return n;
+		if (!*first)
+			return node->shape == YAML_MAPPING ? check_repeated(node, err) : 0;
+		if (key) {
+			n = check_key(key, err);
+			if (n == 0)
+				n = read_next(r, depth, &value, err);
+			if (n < 0)
+				return n;
+		}
+		if (yaml_node_add(node, key, value) < 0)
+			return err_oom(err, "YAML");
+		key = value = NULL;
+	}
+}
+
+/* What the events of the three shapes have in common. */
+struct start {
+	enum yaml_shape shape;
+	struct fy_token *anchor, *tag, *place;
+};
+
+static struct start start_of(const struct fy_event *event)
+{
+	if (event->type == FYET_SCALAR)
+		return (struct start){
+			YAML_SCALAR, event->scalar.anchor, event->scalar.tag, event->scalar.value};
+	if (event->type == FYET_SEQUENCE_START)
+		return (struct start){YAML_SEQUENCE, event->sequence_start.anchor, event->sequence_start.tag,
+			event->sequence_start.sequence_start};
+	return (struct start){YAML_MAPPING, event->mapping_start.anchor, event->mapping_start.tag,
+		event->mapping_start.mapping_start};
+}
+
+/* Tags of the language's own kinds say nothing here: the schema knows what it wants. */
+static int take_tag(struct yaml_node *node, struct fy_token *token, struct err *err)
+{
+	_cleanup_free_ char *tag = token_text(token);
+
+	if (token && !tag)
+		return err_oom(err, "YAML");
+	if (tag && tag[0] == '!' && tag[1])
+		node->tag = TAKE(tag);
+	return 0;
+}
+
+static int read_node(
+	struct reader *r, struct fy_event *event, unsigned depth, struct yaml_node **ret, struct err *err)
+{
+	_cleanup_yaml_node_ struct yaml_node *node = NULL;
+	struct start start;
+	int n;
+
+	if (event->type == FYET_ALIAS)
+		return take_alias(r, event->alias.anchor, depth, ret, err);
+	start = start_of(event);
+	if (start.place)
+		r->line = line_of(start.place);
+	node = yaml_node_new(start.shape, r->file, r->line);
+	if (!node)
+		return err_oom(err, "YAML");
+	if (depth > YAML_DEPTH_MAX)
+		return yaml_fault(node, NULL, err, "nested deeper than %d levels", YAML_DEPTH_MAX);
+	n = take_tag(node, start.tag, err);
+	if (n == 0 && start.shape != YAML_SCALAR)
+		n = read_items(r, node, depth + 1, err);
+	else if (n == 0 && start.place && !(node->text = token_text(start.place)))
+		n = err_oom(err, "YAML");
+	if (n == 0)
+		n = note_anchor(r, start.anchor, node, err);
+	if (n < 0)
+		return n;
+	*ret = TAKE(node);
+	return 0;
+}
+
+/* ---- a file ---- */
+
+/* The one document: 0, and *ret stays NULL when there is none. */
+static int read_document(struct reader *r, struct yaml_node **ret, struct err *err)
+{
+	for (;;) {
+		struct fy_event *event = fy_parser_parse(r->parser);
+		int n = 0, end = event && event->type == FYET_STREAM_END;
+
+		if (!event)
+			return syntax_fault(r, err);
+		if (event->type == FYET_DOCUMENT_START && *ret)
+			n = err_set(err, EINVAL,
+				"%s:%d: a second YAML document begins; one for each file is allowed",
+				r->file->path, line_of(event->document_start.document_start));
+		else if (event->type >= FYET_MAPPING_START && event->type != FYET_MAPPING_END &&
+			 event->type != FYET_SEQUENCE_END)
+			n = read_node(r, event, 0, ret, err);
+		fy_parser_event_free(r->parser, event);
+		if (n < 0 || end)
+			return n;
+	}
+}
+
+static int parse(struct yaml_doc *doc, const char *text, size_t len, struct err *err)
+{
+	_cleanup_reader_ struct reader *r = reader_new(text, len);
+	int n;
+
+	if (!r)
+		return err_oom(err, doc->files->path);
+	r->file = doc->files;
+	r->line = 1;
+	n = read_document(r, &doc->root, err);
+	if (n < 0)
+		return n;
+	if (!doc->root || (doc->root->shape == YAML_SCALAR && !doc->root->text))
+		return err_set(err, EINVAL, "%s: empty: no YAML document in it", doc->files->path);
+	return yaml_merge_keys(&r->copied, doc->root, 0, err);
+}
+
+static int add_own_file(struct yaml_doc *doc, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	struct yaml_file *file = yaml_doc_add_file(doc, path);
+
+	if (!folder || !file)
+		return -ENOMEM;
+	file->folder = realpath(folder, NULL);
+	return file->folder ? 0 : -errno;
 }
 
 int yaml_load(const char *path, struct yaml_doc **ret, struct err *err)
 {
 	_cleanup_yaml_ struct yaml_doc *doc = calloc(1, sizeof(*doc));
-	const char *slash = strrchr(path, '/');
-	size_t len;
+	_cleanup_free_ char *text = NULL;
 	int r;
 
-	if (!doc || !(doc->path = strdup(path)))
+	if (!doc)
 		return err_oom(err, path);
-	doc->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
-	if (!doc->folder)
-		return err_oom(err, path);
-	r = read_file(path, YAML_LIMIT, &doc->text, &len, err);
+	r = read_file(path, YAML_LIMIT, &text, &doc->size, err);
 	if (r < 0)
 		return r;
-	if (strlen(doc->text) != len)
+	r = add_own_file(doc, path);
+	if (r < 0)
+		return err_path(err, -r, path);
+	if (strlen(text) != doc->size)
 		return err_set(err, EINVAL, "%s: holds a NUL byte, so it is not a text", path);
-	r = build(doc, len, err);
+	r = parse(doc, text, doc->size, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(doc);
 	return 0;
-}
-
-static int line_of(struct fy_node *node)
-{
-	const struct fy_mark *mark;
-	struct fy_token *token = fy_node_is_scalar(node) ? fy_node_get_scalar_token(node) : NULL;
-
-	if (!token) {
-		/* A mapping or sequence begins where its first value does. */
-		struct fy_node_pair *pair =
-			fy_node_is_mapping(node) ? fy_node_mapping_get_by_index(node, 0) : NULL;
-		struct fy_node *first = pair ? fy_node_pair_key(pair) : NULL;
-
-		if (!first && fy_node_is_sequence(node))
-			first = fy_node_sequence_get_by_index(node, 0);
-		return first ? line_of(first) : 1;
-	}
-	mark = fy_token_start_mark(token);
-	return mark ? mark->line + 1 : 1;
-}
-
-/* "kernel.cmdline" in a mapping: its key; as much of it as there is, and the node itself for none of it. */
-static struct fy_node *place_of(struct fy_node *node, const char *key)
-{
-	struct fy_node *place = node;
-
-	while (key && *key && fy_node_is_mapping(node)) {
-		size_t len = strcspn(key, ".");
-		struct fy_node *found = fy_node_mapping_lookup_key_by_string(node, key, len);
-
-		if (!found)
-			break;
-		place = found;
-		node = fy_node_mapping_lookup_value_by_string(node, key, len);
-		key += len + (key[len] == '.');
-	}
-	return place;
-}
-
-static const struct yaml_doc *doc_of(const struct yaml_node *node)
-{
-	return fy_node_get_meta(fy_document_root(fy_node_document(yaml_fy(node))));
-}
-
-const char *yaml_folder(const struct yaml_node *node)
-{
-	return doc_of(node)->folder;
-}
-
-struct yaml_node *yaml_find(struct yaml_node *node, const char *key)
-{
-	struct fy_node *found = yaml_fy(node);
-
-	while (found && *key) {
-		size_t len = strcspn(key, ".");
-
-		found = fy_node_is_mapping(found) ? fy_node_mapping_lookup_value_by_string(found, key, len)
-						  : NULL;
-		key += len + (key[len] == '.');
-	}
-	return yaml_own(found);
-}
-
-int yaml_fault(const struct yaml_node *node, const char *key, struct err *err, const char *fmt, ...)
-{
-	const struct yaml_doc *doc = doc_of(node);
-	char what[ERR_TEXT_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
-	return err_set(err, EINVAL, "%s:%d: %s%s%s", doc ? doc->path : "?",
-		line_of(place_of(yaml_fy(node), key)), key ? key : "", key ? ": " : "", what);
 }

@@ -175,7 +175,7 @@ static const struct {
 	{"name: n\nfrom: {dir: /, tar: /x}\n",
 		"p.yaml:2: from: exactly one of debian, rpm, oci, tar, dir and release"},
 	{"name: n\nfrom: {}\n", "p.yaml:2: from: exactly one of debian, rpm, oci, tar, dir and release"},
-	{"name: n\nfrom: {debian: {}}\n", "p.yaml:1: suite: is missing"},
+	{"name: n\nfrom: {debian: {}}\n", "p.yaml:2: suite: is missing"},
 	{HEAD "files: [{path: etc/x, content: y}]\n", "p.yaml:3: path: 'etc/x' is not allowed: an absolute"},
 	{HEAD "files: [{path: /etc/../x, content: y}]\n", "p.yaml:3: path: '/etc/../x' is not allowed"},
 	{HEAD "files: [{path: /x}]\n", "p.yaml:3: files: /x: exactly one of content, source and link"},

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imager/base/buf.h"
 #include "imager/base/io.h"
 #include "imager/base/parse.h"
 #include "imager/format/yaml.h"
@@ -118,6 +119,22 @@ static void test_alias(void **state)
 	sample_release(&s);
 }
 
+/* The last anchor of a name counts; "<<" gives what the mapping does not have, the first of a list first. */
+static void test_merge_keys(void **state)
+{
+	struct sample s = {0};
+	struct err err = {0};
+
+	(void)state;
+	if (read_text("name: &a n1\ntext: &a 'x'\neach: [*a]\ninner: {<<: {limit: 5}}\n"
+		      "table:\n  <<: [{k: one, l: two}, {l: not, m: three}]\n  k: own\n",
+		    &s, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(s.inner.limit, 5);
+	assert_string_equal(s.seen, "-=x;k=own;l=two;m=three;");
+	sample_release(&s);
+}
+
 static void test_faults(void **state)
 {
 	static const struct {
@@ -138,7 +155,16 @@ static void test_faults(void **state)
 		{"name: n\ninner:\n  limit: x\n", ":3: limit: 'x' is not allowed"},
 		{"name: n\neach:\n- ok\n- bad\n", ":4: no"},
 		{"name: n\ntable:\n  k: bad\n", ":3: k: no"},
-		{"name: n\nname: m\n", ":2: "},
+		{"name: n\nname: m\n", ":2: name: given twice, before in line 1"},
+		{"name: n\ninner:\n  limit: 1\n  limit: 2\n", ":4: limit: given twice, before in line 3"},
+		{"name: n\n---\nname: m\n", ":2: a second YAML document begins; one for each file"},
+		{"name: n\n...\n---\n{}\n", ":3: a second YAML document"},
+		{"name: n\ninner: &a {limit: *a}\n", ":2: *a: there is no anchor of this name before"},
+		{"name: n\n? [a]\n: b\n", ":2: a key must be a single value"},
+		{"name: n\n: b\n", ": a key is empty"},
+		{"name: n\ninner: {<<: 5}\n", ":2: <<: a mapping or a list of mappings"},
+		{"---\n", "empty: no YAML document"},
+		{"# only a comment\n", "empty: no YAML document"},
 		{"name: n\ntext: *gone\n", ":2: "},
 		{"name: n\ninner:\n", ":2: inner: has no value"},
 		{"name: [\n", ""},
@@ -158,10 +184,88 @@ static void test_faults(void **state)
 	}
 }
 
+/* count times the text, between a head and a tail; free(). */
+static char *repeat(const char *head, const char *text, size_t count, const char *tail)
+{
+	_cleanup_buf_ struct buf b = {0};
+	int r = buf_puts(&b, head);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = buf_puts(&b, text);
+	if (r == 0)
+		r = buf_puts(&b, tail);
+	assert_int_equal(r, 0);
+	return buf_steal(&b);
+}
+
+/* Small files that would be large trees, and files that are large themselves: refused at once. */
+static void test_hostile(void **state)
+{
+	static const struct {
+		const char *head, *text;
+		size_t count;
+		const char *tail, *says;
+	} rows[] = {
+		{"name: n\ntext: ", "[", 100, "\n", ":2: "},
+		{"name: n\ntext: ", "[", 100000, "\n", ":2: "},
+		{"name: n\ntext: ", "{a: ", 100000, "\n", ":2: "},
+		{"name: n\ntext:\n  ", "- ", 100000, "x\n", ":3: "},
+		{"name: n\ntext: ", "! ", 1000, "x\n", ":2: "},
+		{"", "a: 1\n", 2, "", ":2: a: given twice"},
+		{"name: '", "x", YAML_LIMIT, "'\n", "larger than"},
+		{"name: ", "x", 100, "\n", ":1: name: 'xxx"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sample s = {0};
+		struct err err = {0};
+		_cleanup_free_ char *text = repeat(rows[i].head, rows[i].text, rows[i].count, rows[i].tail);
+
+		assert_true(read_text(text, &s, &err) < 0);
+		if (!strstr(err.text, rows[i].says))
+			fail_msg("row %zu: '%s' does not say '%s'", i, err.text, rows[i].says);
+		sample_release(&s);
+	}
+}
+
+/* Each anchor is ten of the one before: nodes without end, and a depth without end. */
+static void test_alias_bombs(void **state)
+{
+	static const struct {
+		const char *line, *says;
+	} rows[] = {
+		{"- &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n",
+			"the file's aliases stand for more than 16 MiB"},
+		{"- &a%d [*a%d]\n", "nested deeper than 64 levels"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_buf_ struct buf b = {0};
+		struct sample s = {0};
+		struct err err = {0};
+
+		assert_int_equal(buf_puts(&b, "- &a0 [x]\n"), 0);
+		for (int n = 1; n < 200; n++) {
+			int m = n - 1;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+			assert_int_equal(buf_printf(&b, rows[i].line, n, m, m, m, m, m, m, m, m), 0);
+#pragma GCC diagnostic pop
+		}
+		assert_true(read_text(b.data, &s, &err) < 0);
+		if (!strstr(err.text, rows[i].says))
+			fail_msg("row %zu: '%s' does not say '%s'", i, err.text, rows[i].says);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_alias),
-		cmocka_unit_test(test_faults)};
+		cmocka_unit_test(test_merge_keys), cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_hostile), cmocka_unit_test(test_alias_bombs)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
