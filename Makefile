@@ -123,6 +123,7 @@ SRC_imager := \
 	imager/treelayer.c \
 	imager/treeowner.c \
 	imager/treewrite.c \
+	imager/userns.c \
 	imager/workdir.c
 
 SRC_seeder := \

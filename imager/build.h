@@ -33,9 +33,9 @@ struct build_result {
 };
 
 /*
- * Runs all stages and draws their progress on stderr. Needs root. The store is changed by the last stage
- * alone, all at once; a build that fails or is killed before leaves it as it was. 0 or -errno; -EINVAL: a
- * fault of the profile's, "file:line: key: ...".
+ * Runs all stages and draws their progress on stderr. Root's, or an ordinary user's (userns.h). The store is
+ * changed by the last stage alone, all at once; a build that fails or is killed before leaves it as it was. 0
+ * or -errno; -EINVAL: a fault of the profile's, "file:line: key: ...".
  */
 int build_run(const struct build_options *options, struct build_result *ret, struct err *err);
 

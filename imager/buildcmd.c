@@ -214,9 +214,12 @@ const struct cli_command command_build = {
 		"whatever the "
 		"day and the number of jobs; if the newest release is just that already, nothing is "
 		"added.\n\n"
-		"A fault in the profile is told with its file, line and key, and the exit status is 2. The "
-		"build needs "
-		"root: it installs packages and runs the profile's scripts in namespaces of their own.",
+		"A fault in the profile is told with its file, line and key, and the exit status is 2.\n\n"
+		"An ordinary user builds the same bytes as root, in a user namespace: he needs the programs "
+		"of the "
+		"package uidmap and 65535 subordinate ids in /etc/subuid and /etc/subgid. The profile's "
+		"scripts run "
+		"in namespaces of their own in either case.",
 	.options = build_options,
 	.options_size = sizeof(struct build_command),
 	.min_args = 1,

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "imager/base/log.h"
 #include "imager/lint.h"
@@ -20,6 +21,7 @@
 #include "imager/spdx.h"
 #include "imager/squash.h"
 #include "imager/tree.h"
+#include "imager/userns.h"
 
 static void note_bytes(uint64_t done, uint64_t total, void *arg)
 {
@@ -27,6 +29,15 @@ static void note_bytes(uint64_t done, uint64_t total, void *arg)
 
 	p->total = total;
 	progress_update(p, done);
+}
+
+/* Folders on the way to files have the same modes whatever the caller's umask. */
+static int enter_namespaces(struct err *err)
+{
+	int r = userns_enter(err);
+
+	(void)umask(022);
+	return r < 0 ? r : sandbox_private_mounts(err);
 }
 
 /* Nothing of the store is touched before the profile is found good. */
@@ -38,7 +49,7 @@ int build_describe(struct build *b, struct err *err)
 		return r;
 	(void)snprintf(b->detail, sizeof(b->detail), "%s from %s, %zu packages named", b->profile->name,
 		b->profile->from.kind, b->profile->package_count);
-	r = sandbox_private_mounts(err);
+	r = enter_namespaces(err);
 	if (r < 0)
 		return r;
 	r = store_open(b->options->store, 1, &b->store, err);

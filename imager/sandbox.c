@@ -1,24 +1,29 @@
 /*
  * Owns the namespaces and mounts around programs that work on a tree. The programs themselves are run by
- * imager/base/proc.c.
+ * imager/base/proc.c. All of it works for root of a user namespace too (userns.c), who cannot make device
+ * nodes: those are this machine's, bound into place.
  */
 #include "imager/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "imager/base/cleanup.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
 
 /* Done inside the new root, in this order; a tree that lacks the folder goes without. */
 static const struct mount_row {
@@ -26,21 +31,22 @@ static const struct mount_row {
 	unsigned long flags;
 } mount_rows[] = {
 	{"/proc", "proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC},
-	{"/sys", "sysfs", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY},
 	{"/dev", "tmpfs", "mode=0755,size=1m", MS_NOSUID | MS_NOEXEC},
 	{"/run", "tmpfs", "mode=0755", MS_NOSUID | MS_NODEV},
 	{"/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV},
 };
 
-static const struct device_row {
+/* What of this machine is seen inside, at the same path: picked up before the root changes. */
+static const struct bound_row {
 	const char *path;
-	unsigned minor;
-} device_rows[] = {
-	{"/dev/null", 3},
-	{"/dev/zero", 5},
-	{"/dev/full", 7},
-	{"/dev/random", 8},
-	{"/dev/urandom", 9},
+	int is_resolver; /* with the network alone, and put over a file that is there */
+} bound_rows[] = {
+	{"/dev/null", 0},
+	{"/dev/zero", 0},
+	{"/dev/full", 0},
+	{"/dev/random", 0},
+	{"/dev/urandom", 0},
+	{RESOLV_CONF, 1},
 };
 
 static const char *const dev_links[][2] = {
@@ -50,43 +56,165 @@ static const char *const dev_links[][2] = {
 	{"fd/2", "/dev/stderr"},
 };
 
-static int furnish(void)
+/* One run's surroundings. */
+struct room {
+	const char *root; /* NULL: this machine's own */
+	int network;      /* with a root: this machine's is there */
+	int bound[ARRAY_SIZE(bound_rows)];
+};
+
+/* What was being done goes up the pipe of the child's output: proc.c puts it into the sentence. */
+static int fault(const char *what)
+{
+	int code = errno;
+
+	(void)dprintf(STDERR_FILENO, "%s\n", what);
+	errno = code;
+	return -1;
+}
+
+/* Detached copies of single mounts: they outlive the change of root. */
+static int pick_up(struct room *room)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bound_rows); i++) {
+		const struct bound_row *b = &bound_rows[i];
+
+		room->bound[i] = -1;
+		if (b->is_resolver && !room->network)
+			continue;
+		room->bound[i] = open_tree(AT_FDCWD, b->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (room->bound[i] < 0 && errno != ENOENT)
+			return fault(b->path);
+	}
+	return 0;
+}
+
+/* The resolver's file is put there by tree.c for the time being. */
+static int put_down(const struct room *room)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bound_rows); i++) {
+		const struct bound_row *b = &bound_rows[i];
+		_cleanup_close_ int target = -1;
+
+		if (room->bound[i] < 0)
+			continue;
+		target = open(b->path, b->is_resolver ? O_PATH | O_NOFOLLOW | O_CLOEXEC : O_CREAT | O_CLOEXEC,
+			0666);
+		if (target < 0 && errno == ENOENT)
+			continue;
+		if (target < 0 || move_mount(room->bound[i], "", target, "",
+					  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			return fault(b->path);
+		(void)close(room->bound[i]);
+	}
+	return 0;
+}
+
+/*
+ * sysfs shows the network of who mounts it, who must have made that: with this machine's network a process of
+ * its own does it. Nobody can where a container hides parts of /sys; it is done without then.
+ */
+static int mount_sys(int network)
+{
+	int status = 0;
+	pid_t pid = network ? fork() : 0;
+
+	if (pid < 0)
+		return -1;
+	if (pid == 0) {
+		int r = network ? unshare(CLONE_NEWNET) : 0;
+
+		if (r == 0)
+			r = mount(
+				"sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL);
+		if (r < 0 && (errno == ENOENT || errno == EPERM))
+			r = 0;
+		if (!network)
+			return r;
+		_exit(r < 0 ? errno : 0);
+	}
+	if (waitpid(pid, &status, 0) < 0)
+		return -1;
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+	return errno ? -1 : 0;
+}
+
+static int furnish(const struct room *room)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(mount_rows); i++) {
 		const struct mount_row *m = &mount_rows[i];
 
 		if (mount(m->type, m->target, m->type, m->flags, m->data) < 0 && errno != ENOENT)
-			return -1;
+			return fault(m->target);
 	}
-	(void)umask(0);
-	for (size_t i = 0; i < ARRAY_SIZE(device_rows); i++)
-		if (mknod(device_rows[i].path, S_IFCHR | 0666, makedev(1, device_rows[i].minor)) < 0 &&
-			errno != ENOENT)
-			return -1;
+	if (mount_sys(room->network) < 0)
+		return fault("/sys");
+	if (put_down(room) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++)
 		if (symlink(dev_links[i][0], dev_links[i][1]) < 0 && errno != ENOENT)
-			return -1;
-	(void)umask(022);
+			return fault(dev_links[i][1]);
 	return 0;
 }
 
-static int clean_environment(void)
+/* ---- the environment ---- */
+
+/* What this machine's programs that fetch things are left of it: ways through proxies, and where the user has
+ * his keys and temporary files. */
+static const char *const kept_variables[] = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy",
+	"no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY", "HOME", "TMPDIR",
+	"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "SSL_CERT_FILE",
+	"SSL_CERT_DIR", "CURL_CA_BUNDLE"};
+
+#define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static const char *const fixed_variables[][2] = {
+	{"PATH", SYSTEM_PATH},
+	{"HOME", "/root"},
+	{"LC_ALL", "C.UTF-8"},
+	{"DEBIAN_FRONTEND", "noninteractive"},
+	{"SYSTEMD_OFFLINE", "1"},
+};
+
+struct variables {
+	char *kept[ARRAY_SIZE(kept_variables)];
+	char *path;
+};
+
+/* Programs are found where the caller finds them; an ordinary user's PATH lacks the sbin folders. */
+static int save_variables(struct variables *v)
 {
-	static const char *const vars[][2] = {
-		{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-		{"HOME", "/root"},
-		{"LC_ALL", "C.UTF-8"},
-		{"DEBIAN_FRONTEND", "noninteractive"},
-		{"SYSTEMD_OFFLINE", "1"},
-	};
+	const char *path = getenv("PATH");
 
-	if (clearenv() != 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(vars); i++)
-		if (setenv(vars[i][0], vars[i][1], 1) < 0)
+	for (size_t i = 0; i < ARRAY_SIZE(kept_variables); i++) {
+		const char *value = getenv(kept_variables[i]);
+
+		v->kept[i] = value ? strdup(value) : NULL;
+		if (value && !v->kept[i])
 			return -1;
-	return 0;
+	}
+	return asprintf(&v->path, "%s%s%s", path ? path : "", path ? ":" : "", SYSTEM_PATH);
 }
+
+/* In the child, before exec: nothing is freed. */
+static int clean_environment(int is_inside)
+{
+	struct variables v = {0};
+
+	if (save_variables(&v) < 0 || clearenv() != 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(fixed_variables); i++)
+		if (setenv(fixed_variables[i][0], fixed_variables[i][1], 1) < 0)
+			return -1;
+	if (is_inside)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(kept_variables); i++)
+		if (v.kept[i] && setenv(kept_variables[i], v.kept[i], 1) < 0)
+			return -1;
+	return setenv("PATH", v.path, 1);
+}
+
+/* ---- going in ---- */
 
 /* The process between: it waits for the namespace's first process and ends as that one did. */
 static void mind(pid_t child)
@@ -121,52 +249,82 @@ static int drop_rights(void)
 	return 0;
 }
 
-/* The old root is gone afterwards, where chroot(2) would leave it one chroot away: pivot_root(2), NOTES. */
-static int change_root(const char *root)
+/*
+ * The old root is gone afterwards, where chroot(2) would leave it one chroot away: pivot_root(2), NOTES.
+ * Until the end it is there below "." alone: in a user namespace /proc and /sys can only be mounted while the
+ * old ones are seen (mount_namespaces(7)).
+ */
+static int change_root(const struct room *room)
 {
-	if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(root) < 0)
+	if (mount(room->root, room->root, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(room->root) < 0 ||
+		syscall(SYS_pivot_root, ".", ".") < 0)
+		return fault(room->root);
+	if (furnish(room) < 0)
 		return -1;
-	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
+	return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? fault("the old root") : 0;
+}
+
+static int enter_tree(struct room *room)
+{
+	if (setgroups(0, NULL) < 0)
+		return fault("setgroups");
+	if (sethostname("localhost", strlen("localhost")) < 0)
+		return fault("sethostname");
+	if (pick_up(room) < 0 || change_root(room) < 0)
 		return -1;
-	return chdir("/");
+	return drop_rights() < 0 ? fault("capabilities") : 0;
 }
 
 static int enter(void *arg)
 {
-	const char *root = arg;
-	int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (root ? CLONE_NEWNET : 0);
+	struct room *room = arg;
+	int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+		    (room->root && !room->network ? CLONE_NEWNET : 0);
 	pid_t child;
 
 	if (unshare(flags) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return -1;
+		return fault("namespaces");
 	child = fork();
 	if (child < 0)
 		return -1;
 	if (child > 0)
 		mind(child);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!root)
-		return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-	if (sethostname("localhost", strlen("localhost")) < 0 || change_root(root) < 0 || furnish() < 0)
+	if (room->root && enter_tree(room) < 0)
 		return -1;
-	return drop_rights() < 0 ? -1 : clean_environment();
+	if (!room->root && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return fault("/proc");
+	return clean_environment(room->root != NULL);
 }
 
-int sandbox_run(const char *root, const char *const argv[], const struct proc_opts *opts, struct err *err)
+static int run(struct room *room, const char *const argv[], const struct proc_opts *opts, struct err *err)
 {
 	struct proc_opts inside = opts ? *opts : (struct proc_opts){0};
 
 	inside.enter = enter;
-	inside.enter_arg = (void *)root;
+	inside.enter_arg = room;
 	return proc_run(argv, &inside, err);
+}
+
+int sandbox_run(const char *root, const char *const argv[], const struct proc_opts *opts, struct err *err)
+{
+	return run(&(struct room){.root = root}, argv, opts, err);
+}
+
+int sandbox_run_networked(
+	const char *root, const char *const argv[], const struct proc_opts *opts, struct err *err)
+{
+	return run(&(struct room){.root = root, .network = 1}, argv, opts, err);
 }
 
 int sandbox_private_mounts(struct err *err)
 {
+	static const char *const argv[] = {"true", NULL};
+	static const char hint[] = "a build needs namespaces of its own, and a container that gives them";
+
 	if (unshare(CLONE_NEWNS) < 0)
-		return err_set(err, errno, "cannot make a mount namespace%s: %s",
-			errno == EPERM ? " (building needs root)" : "", strerror(errno));
+		return err_set(err, errno, "%s: a mount namespace: %s", hint, strerror(errno));
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_set(err, errno, "cannot make the mounts private: %s", strerror(errno));
-	return 0;
+	return sandbox_run(NULL, argv, NULL, err) < 0 ? err_prefix(err, "%s", hint) : 0;
 }

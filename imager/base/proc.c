@@ -198,6 +198,15 @@ static int open_input(const char *input, struct err *err)
 	return fd;
 }
 
+/* What opts->enter printed before it failed. */
+static int add_last_words(int fd, struct output *out, int code, struct err *err)
+{
+	struct err before = err ? *err : (struct err){0};
+
+	(void)drain(fd, -1, out);
+	return *out->last ? err_set(err, -code, "%s: %s", before.text, out->last) : code;
+}
+
 static int run(const char *const argv[], struct output *out, struct err *err)
 {
 	_cleanup_close_ int in = open_input(out->opts->input, err), read_end = -1, write_end = -1;
@@ -211,9 +220,9 @@ static int run(const char *const argv[], struct output *out, struct err *err)
 	read_end = ends[0];
 	write_end = ends[1];
 	pid = start(argv, out->opts, (const int[3]){in, write_end, out->capture ? -1 : write_end}, err);
-	if (pid < 0)
-		return pid;
 	(void)close(TAKE_FD(write_end));
+	if (pid < 0)
+		return add_last_words(read_end, out, pid, err);
 	drained = drain(read_end, pid, out);
 	(void)close(TAKE_FD(read_end)); /* who is not read any more is told by SIGPIPE */
 	r = finish(argv, pid, out->last, err);
