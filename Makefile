@@ -11,9 +11,10 @@ PACKAGES := libarchive libsquashfs1 libcrypto libssl libsodium libfyaml jansson 
 DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-rasterbar-dev libssl-dev \
 	libsodium-dev libfyaml-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libnl-3-dev \
 	libnl-route-3-dev libkmod-dev libzstd-dev libcap-dev libseccomp-dev \
-	dnsmasq-base ipxe mmdebstrap kmod \
+	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools \
 	libcmocka-dev bats perl python3 qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
-	squashfs-tools zstd cpio jq uidmap curl aria2 skopeo procps clang-format shellcheck codespell man-db
+	attr libcap2-bin createrepo-c docker-registry gnupg umoci \
+	zstd cpio jq uidmap curl aria2 procps clang-format shellcheck codespell man-db
 
 include_flags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 
