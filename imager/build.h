@@ -14,6 +14,7 @@ struct build_options {
 	const char *agent;                 /* path of swarmboot-init */
 	const char *keyring;               /* text of the public keys the initramfs trusts, checked */
 	const struct minisign_secret *key; /* signs the release; NULL: it stays unsigned */
+	const char *artifacts;             /* a folder with files for the profile's artifacts; NULL: none */
 	struct cache *cache;               /* what earlier builds made; NULL: none */
 	unsigned jobs;                     /* threads of the pack stage; 0: one per CPU */
 	uint64_t time; /* SOURCE_DATE_EPOCH; 0: the newest time in what the profile's source gave */

@@ -21,7 +21,7 @@
 
 struct build_command {
 	const char *store, *agent, *sign, *password_file;
-	const char *cache, *cache_size;
+	const char *cache, *cache_size, *artifacts;
 	struct cli_list keys;
 	uint64_t jobs;
 	int json, no_cache;
@@ -167,6 +167,7 @@ static int run_build(const void *opts, char **args, struct err *err)
 	if (r < 0)
 		return r == -EINVAL ? CLI_USAGE : r;
 	options.cache = cache;
+	options.artifacts = o->artifacts;
 	r = read_keys(&o->keys, &keyring, err);
 	if (r == 0)
 		r = find_agent(o->agent, agent, err);
@@ -192,6 +193,9 @@ static const struct cli_option build_options[] = {
 	{"agent", 0, CLI_STRING, OPTION(agent), "FILE",
 		"the agent (default: swarmboot-init beside this program, else " DEFAULT_AGENT ")"},
 	{"jobs", 'j', CLI_U64, OPTION(jobs), "N", "threads that compress (default: one for each CPU)"},
+	{"artifacts", 0, CLI_STRING, OPTION(artifacts), "DIR",
+		"the profile's artifacts are looked for here first, by their SHA-256 or the last part of "
+		"their url"},
 	{"cache", 0, CLI_STRING, OPTION(cache), "DIR", CACHE_OPTION_HELP},
 	{"no-cache", 0, CLI_FLAG, OPTION(no_cache), NULL, "use and keep nothing of other builds"},
 	{"cache-size", 0, CLI_STRING, OPTION(cache_size), "SIZE",

@@ -91,13 +91,15 @@ int build_shape(struct build *b, struct err *err)
 	const struct tree_job job = {
 		.profile = b->profile,
 		.root = b->work.tree,
+		.workdir = b->work.files,
+		.stock = {.folder = b->options->artifacts, .cache = b->options->cache},
 		.time = b->time,
 		.line = build_note_line,
 		.arg = b,
 	};
 
-	(void)snprintf(b->detail, sizeof(b->detail), "%zu files, %zu scripts, %zu units",
-		b->profile->file_count, b->profile->script_count,
+	(void)snprintf(b->detail, sizeof(b->detail), "%zu files, %zu artifacts, %zu scripts, %zu units",
+		b->profile->file_count, b->profile->artifact_count, b->profile->script_count,
 		b->profile->units.enable.count + b->profile->units.disable.count +
 			b->profile->units.mask.count);
 	return tree_apply(&job, err);

@@ -118,6 +118,20 @@ static int shape_files(const struct shaping *s, struct err *err)
 	return 0;
 }
 
+static int shape_artifacts(const struct shaping *s, struct err *err)
+{
+	const struct artifacts_job job = {
+		.profile = s->profile,
+		.root = s->job->root,
+		.workdir = s->job->workdir,
+		.stock = s->job->stock,
+		.line = s->job->line,
+		.arg = s->job->arg,
+	};
+
+	return artifacts_place(&job, err);
+}
+
 /* By sh -e, which stops at the first failure. Nothing of the text stays in the tree. */
 static int shape_scripts(const struct shaping *s, struct err *err)
 {
@@ -194,6 +208,7 @@ static int (*const steps[])(const struct shaping *s, struct err *err) = {
 	shape_groups,
 	shape_users,
 	shape_files,
+	shape_artifacts,
 	shape_scripts,
 	shape_units,
 	shape_excludes,
