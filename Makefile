@@ -86,6 +86,10 @@ SRC_imager := \
 	imager/cachetrim.c \
 	imager/closure.c \
 	imager/cpio.c \
+	imager/diff.c \
+	imager/diffcmd.c \
+	imager/difffiles.c \
+	imager/diffshow.c \
 	imager/images.c \
 	imager/initrd.c \
 	imager/intree.c \
@@ -115,8 +119,10 @@ SRC_imager := \
 	imager/spdxid.c \
 	imager/spdxread.c \
 	imager/squash.c \
+	imager/squash/compare.c \
 	imager/squash/content.c \
 	imager/squash/image.c \
+	imager/squash/reader.c \
 	imager/squash/tree.c \
 	imager/squash/write.c \
 	imager/tree.c \
@@ -234,7 +240,7 @@ $(B)/obj/seeder/ipxe.o: $(wildcard ipxe/*.ipxe)
 
 # ---- man pages, from the command tables ----
 
-COMMANDS := build keygen sign verify images show tag serve status
+COMMANDS := build keygen sign verify diff images show tag serve status
 MAN := $(COMMANDS:%=$(B)/man/swarmboot-%.1)
 
 .PHONY: man

@@ -11,6 +11,7 @@ static const struct cli_command *const commands[] = {
 	&command_keygen,
 	&command_sign,
 	&command_verify,
+	&command_diff,
 	&command_images,
 	&command_show,
 	&command_tag,

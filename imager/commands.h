@@ -8,6 +8,7 @@ extern const struct cli_command command_build;  /* buildcmd.c */
 extern const struct cli_command command_keygen; /* sign.c */
 extern const struct cli_command command_sign;   /* sign.c */
 extern const struct cli_command command_verify; /* sign.c */
+extern const struct cli_command command_diff;   /* diffcmd.c */
 extern const struct cli_command command_images; /* images.c */
 extern const struct cli_command command_show;   /* images.c */
 extern const struct cli_command command_tag;    /* images.c */

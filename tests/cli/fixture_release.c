@@ -1,10 +1,14 @@
 /*
  * fixture_release STORE PROFILE WORD: publishes a release whose kernel, initramfs and root image are made of
  * WORD, for tests that need a store and no build. The same word gives the same release. Prints its name.
+ * FIXTURE_ROOT and FIXTURE_PACKAGES in the environment name files that are the root image and the package
+ * list instead.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "imager/base/io.h"
 #include "imager/format/store.h"
 
 #define ROOT_SIZE (300 * 1024)
@@ -24,9 +28,25 @@ static void fill(char *data, size_t len, const char *word, uint32_t part)
 	}
 }
 
+/* The file that the variable names, else these bytes. */
+static int add_part(struct store *s, const char *variable, const struct file_content *bytes,
+	struct release_part *ret, struct err *err)
+{
+	const char *path = getenv(variable);
+	_cleanup_free_ char *data = NULL;
+	size_t len;
+	int e;
+
+	if (!path)
+		return store_add_bytes(s, bytes->data, bytes->len, ret, err);
+	e = read_file(path, (size_t)1 << 30, &data, &len, err);
+	return e < 0 ? e : store_add_bytes(s, data, len, ret, err);
+}
+
 static int add_parts(struct store *s, const char *word, struct release *r, struct err *err)
 {
-	static const char packages[] = "bash 5.2.15-2+b2 amd64\n";
+	static const char packages[] =
+		"[{\"name\":\"bash\",\"version\":\"5.2.15-2+b2\",\"arch\":\"amd64\"}]\n";
 	static char data[ROOT_SIZE];
 	int e;
 
@@ -37,9 +57,10 @@ static int add_parts(struct store *s, const char *word, struct release *r, struc
 		e = store_add_bytes(s, data, 30000, &r->initramfs, err);
 	fill(data, sizeof(data), word, 3);
 	if (e == 0)
-		e = store_add_bytes(s, data, sizeof(data), &r->root, err);
+		e = add_part(s, "FIXTURE_ROOT", &(struct file_content){data, sizeof(data), 0}, &r->root, err);
 	if (e == 0)
-		e = store_add_bytes(s, packages, strlen(packages), &r->packages, err);
+		e = add_part(s, "FIXTURE_PACKAGES", &(struct file_content){packages, strlen(packages), 0},
+			&r->packages, err);
 	return e;
 }
 

@@ -30,3 +30,28 @@ flip() {
 	# shellcheck disable=SC2059 # the escape is the point
 	printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
 }
+
+# small_tree DIR: with a real kernel, a few modules and a shell, fit for `build`
+small_tree() {
+	local package release file tree
+	tree=$(realpath -m "$1")
+	package=$("$BATS_TEST_DIRNAME/../kernel-tree")
+	release=${package##*linux-image-}
+	mkdir -p "$tree"/{boot,dev,etc,proc,run,sys,tmp,usr/{bin,sbin,lib,lib64},var}
+	for file in bin sbin lib lib64; do ln -s usr/$file "$tree/$file"; done
+	cp "$package"/boot/{vmlinuz,config}-* "$tree/boot"
+	mkdir -p "$tree/usr/lib/modules/$release"
+	(cd "$package/lib/modules/$release" && cp -a --parents modules.order modules.builtin modules.builtin.modinfo \
+		kernel/drivers/{block/loop.ko,virtio,net/{virtio_net,net_failover}.ko} kernel/net/core/failover.ko \
+		kernel/fs/{squashfs,overlayfs,isofs} "$tree/usr/lib/modules/$release")
+	cp /bin/sh "$tree/usr/bin/sh"
+	for file in $(ldd /bin/sh | grep -o '/[^ ]*'); do
+		mkdir -p "$tree/usr${file%/*}"
+		cp -L "$file" "$tree/usr$file"
+	done
+	printf '#!/bin/sh\n' >"$tree/usr/sbin/init"
+	chmod 0755 "$tree/usr/sbin/init"
+	printf 'root:*:20000::::::\n' >"$tree/etc/shadow"
+	printf 'root:x:0:0::/root:/bin/sh\n' >"$tree/etc/passwd"
+	find "$tree" -exec touch -h -d @1700000000 {} +
+}
