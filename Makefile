@@ -132,7 +132,8 @@ SRC_imager := \
 	imager/treeowner.c \
 	imager/treewrite.c \
 	imager/userns.c \
-	imager/workdir.c
+	imager/workdir.c \
+	imager/zstdfile.c
 
 SRC_seeder := \
 	seeder/api.c \
@@ -189,7 +190,7 @@ LIBS_base :=
 LIBS_format := $(shell pkg-config --libs jansson libcrypto libsodium libfyaml 2>/dev/null)
 LIBS_wire := $(shell pkg-config --libs jansson libssl libcrypto 2>/dev/null)
 LIBS_swarm := $(shell pkg-config --libs libtorrent-rasterbar 2>/dev/null) -lstdc++ -lpthread
-LIBS_imager := $(shell pkg-config --libs libarchive libsquashfs1 libkmod 2>/dev/null)
+LIBS_imager := $(shell pkg-config --libs libarchive libsquashfs1 libkmod libzstd 2>/dev/null)
 LIBS_seeder := $(shell pkg-config --libs libmicrohttpd sqlite3 2>/dev/null)
 LIBS_agent := $(shell pkg-config --libs libnl-3.0 libnl-route-3.0 libkmod libseccomp libcap 2>/dev/null)
 

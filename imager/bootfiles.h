@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "imager/base/err.h"
+#include "imager/cache.h"
 #include "imager/format/release.h"
 
 struct bootfiles_options {
@@ -15,6 +16,8 @@ struct bootfiles_options {
 	const char *const *modules; /* names of further kernel modules and "drivers/net/..." folder prefixes;
 				       NULL-terminated, may be NULL */
 	uint64_t mtime;             /* SOURCE_DATE_EPOCH */
+	struct cache *cache;        /* of compressed initramfs; NULL: none */
+	unsigned jobs;              /* threads that compress; 0: one per CPU */
 };
 
 struct bootfiles {

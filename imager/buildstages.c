@@ -142,6 +142,8 @@ int build_take_boot_files(struct build *b, struct err *err)
 		.profile = b->profile->name,
 		.modules = modules,
 		.mtime = b->time,
+		.cache = b->options->cache,
+		.jobs = b->options->jobs,
 	};
 	int r;
 

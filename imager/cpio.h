@@ -1,6 +1,6 @@
 /*
  * A folder -> an initramfs archive: cpio "newc" (Documentation/driver-api/early-userspace/buffer-format.rst
- * of Linux), compressed by zstd. The same folder gives the same bytes.
+ * of Linux). The same folder gives the same bytes.
  */
 #ifndef IMAGER_CPIO_H
 #define IMAGER_CPIO_H

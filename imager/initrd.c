@@ -1,11 +1,13 @@
 /*
  * Owns what an initramfs is made of and stages it: folders, links, the agent and its files. Libraries come by
- * closure.c, modules by modules.c, the archive by cpio.c.
+ * closure.c, modules by modules.c, the archive by cpio.c, its compression by zstdfile.c.
  */
 #include "imager/initrd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +18,9 @@
 #include "imager/closure.h"
 #include "imager/cpio.h"
 #include "imager/modules.h"
+#include "imager/zstdfile.h"
+
+#define CACHE_KIND "initramfs"
 
 /* The one architecture so far, in Debian's words. */
 #define ARCH "amd64"
@@ -99,6 +104,54 @@ static int fill(const char *stage, const char *root, const char *release, const 
 	return r;
 }
 
+/* The archive's bytes and how they are compressed are all that the result depends on. */
+static int cache_key(const char *archive, struct digest *ret, struct err *err)
+{
+	_cleanup_close_ int fd = open(archive, O_RDONLY | O_CLOEXEC);
+	char digest[DIGEST_TEXT_SIZE], text[256];
+	struct digest content;
+	int r = fd < 0 ? -errno : digest_fd(fd, &content, NULL, NULL, NULL);
+
+	if (r < 0)
+		return err_path(err, -r, archive);
+	digest_format(&content, digest);
+	(void)snprintf(text, sizeof(text), "%s %s", zstdfile_method(), digest);
+	r = digest_bytes(text, strlen(text), ret);
+	return r < 0 ? err_path(err, -r, archive) : 0;
+}
+
+static int compress(
+	const char *archive, const char *output, const struct bootfiles_options *options, struct err *err)
+{
+	struct digest key;
+	struct err ignored;
+	int r = cache_key(archive, &key, err);
+
+	if (r == 0)
+		r = cache_get_file(options->cache, CACHE_KIND, &key, output, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = zstdfile_pack(archive, output, options->jobs, err);
+	if (r == 0)
+		(void)cache_put_file(options->cache, CACHE_KIND, &key, output, &ignored);
+	return r;
+}
+
+static int write_archive(
+	const char *stage, const char *output, const struct bootfiles_options *options, struct err *err)
+{
+	_cleanup_free_ char *archive = NULL;
+	int r;
+
+	if (asprintf(&archive, "%s.cpio", stage) < 0)
+		return err_oom(err, stage);
+	r = cpio_write(stage, archive, options->mtime, err);
+	if (r == 0)
+		r = compress(archive, output, options, err);
+	(void)unlink(archive);
+	return r;
+}
+
 int initrd_write(const char *root, const char *outdir, const char *release,
 	const struct bootfiles_options *options, struct err *err)
 {
@@ -115,7 +168,7 @@ int initrd_write(const char *root, const char *outdir, const char *release,
 		return err_path(err, errno, stage);
 	r = fill(stage, root, release, options, err);
 	if (r == 0)
-		r = cpio_write(stage, output, options->mtime, err);
+		r = write_archive(stage, output, options, err);
 	(void)remove_tree(stage, &ignored);
 	return r;
 }

@@ -1,5 +1,6 @@
 /*
- * The initramfs: what a node has before its image is there. imager/initrd.c writes it, initramfs/ reads it.
+ * The initramfs: what a node has before its image is there, as a cpio archive compressed by zstd.
+ * imager/initrd.c writes it, initramfs/ reads it.
  *
  *   /init                        the agent
  *   /usr/lib*, /usr/lib64        its loader and libraries, at their usual paths
@@ -16,7 +17,8 @@
 
 /*
  * Makes OUTDIR/initramfs for kernel `release` of the tree `root`: staged in a folder below outdir that is
- * gone afterwards. The same inputs give the same bytes. On failure there is no OUTDIR/initramfs.
+ * gone afterwards. The same inputs give the same bytes, and what the cache holds of them (kind "initramfs")
+ * is not compressed again. On failure there is no OUTDIR/initramfs.
  */
 int initrd_write(const char *root, const char *outdir, const char *release,
 	const struct bootfiles_options *options, struct err *err);
