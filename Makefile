@@ -77,6 +77,7 @@ SRC_swarm := \
 	seeder/swarm/swarm.cpp
 
 SRC_imager := \
+	imager/archiveutil.c \
 	imager/artifacts.c \
 	imager/bootfiles.c \
 	imager/build.c \

@@ -8,6 +8,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "imager/archiveutil.h"
 #include "imager/base/cleanup.h"
 #include "imager/treewrite.h"
 
@@ -108,8 +109,8 @@ static int read_archive(
 int treecopy_archive(
 	const char *path, const struct treecopy_target *target, uint64_t *ret_time, struct err *err)
 {
-	_cleanup_utf8_ struct treewrite_locale locale;
-	int r = treewrite_utf8(&locale, err);
+	_cleanup_utf8_ struct archive_locale locale;
+	int r = archive_utf8(&locale, err);
 
 	return r < 0 ? r : read_archive(path, target, ret_time, err);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "imager/archiveutil.h"
 #include "imager/intree.h"
 #include "imager/treewrite.h"
 
@@ -127,12 +128,12 @@ static int each_entry(struct layer *l, int fd, entry_fn fn, struct err *err)
 int treelayer_apply(int fd, const char *from, const char *root, uint64_t *ret_time, struct err *err)
 {
 	const struct treecopy_target target = {.root = root, .prefix = "", .replace = 1};
-	_cleanup_utf8_ struct treewrite_locale locale = {0};
+	_cleanup_utf8_ struct archive_locale locale = {0};
 	_cleanup_layer_ struct layer l = {0};
 	int r = treewrite_open(&target, from, &l.out, err);
 
 	if (r >= 0)
-		r = treewrite_utf8(&locale, err);
+		r = archive_utf8(&locale, err);
 	if (r >= 0)
 		r = each_entry(&l, fd, take_away, err);
 	if (r >= 0)

@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "imager/archiveutil.h"
 #include "imager/base/io.h"
 #include "imager/intree.h"
 
@@ -21,32 +22,6 @@
 
 /* Far above any file of a node's image; a sparse entry can claim 2^63 bytes in a few. */
 #define SIZE_LIMIT (INT64_C(1) << 40)
-
-int archive_fault(struct archive *a, const char *what, struct err *err)
-{
-	int code = archive_errno(a);
-	const char *text = archive_error_string(a);
-
-	return err_set(err, code > 0 ? code : EIO, "%s: %s", what, text ? text : "cannot be copied");
-}
-
-int treewrite_utf8(struct treewrite_locale *ret, struct err *err)
-{
-	*ret = (struct treewrite_locale){0};
-	ret->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	if (!ret->utf8)
-		return err_set(err, errno, "the locale C.UTF-8: %s", strerror(errno));
-	ret->before = uselocale(ret->utf8);
-	return 0;
-}
-
-void treewrite_utf8_end(struct treewrite_locale *l)
-{
-	if (!l->utf8)
-		return;
-	(void)uselocale(l->before);
-	freelocale(l->utf8);
-}
 
 static int open_disk(struct treewrite *w, struct err *err)
 {
@@ -167,6 +142,12 @@ static int enter_parent(struct treewrite *w, const char *name, const char **ret_
 	return w->parent.name ? 0 : -ENOMEM;
 }
 
+static int way_fault(const struct treewrite *w, int r, const char *name, struct err *err)
+{
+	return err_set(err, -r, "%s: '%s': %s", w->from, name,
+		r == -EEXIST ? "a link on the way to it leads nowhere" : strerror(-r));
+}
+
 /* ---- what is there already ---- */
 
 /* The folder above keeps its time here too. */
@@ -262,7 +243,7 @@ static int set_link(struct treewrite *w, struct archive_entry *entry, const char
 		return r;
 	r = enter_parent(w, name, &base);
 	if (r < 0)
-		return err_path(err, -r, name);
+		return way_fault(w, r, name, err);
 	path = path_join(w->parent.path, base);
 	if (!path)
 		return err_oom(err, name);
@@ -283,7 +264,7 @@ static int set_path(struct treewrite *w, struct archive_entry *entry, const char
 		return err_set(err, EINVAL, "%s: the root '%s' is no folder", w->from, name);
 	r = enter_parent(w, full, &base);
 	if (r < 0)
-		return err_path(err, -r, full);
+		return way_fault(w, r, full, err);
 	r = make_way(w, full, base, wants_folder, err);
 	if (r != 0)
 		return r;
@@ -366,7 +347,7 @@ int treewrite_remove(struct treewrite *w, const char *name, struct err *err)
 	}
 	r = enter_parent(w, full, &base);
 	if (r < 0)
-		return err_path(err, -r, full);
+		return way_fault(w, r, full, err);
 	if (fstatat(w->parent.fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_path(err, errno, full);
 	return remove_at(w, base, err);
@@ -387,7 +368,7 @@ int treewrite_empty(struct treewrite *w, const char *name, struct err *err)
 	if (!dir)
 		return err_path(err, errno, full);
 	for (struct dirent *e; r >= 0 && (e = readdir(dir));) {
-		_cleanup_free_ char *child = path_join(name, e->d_name);
+		_cleanup_free_ char *child = *full ? path_join(name, e->d_name) : strdup(e->d_name);
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;

@@ -8,27 +8,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <limits.h>
-#include <locale.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "imager/base/cleanup.h"
 #include "imager/base/err.h"
 #include "imager/treecopy.h"
-
-/*
- * libarchive turns the UTF-8 of pax headers into the locale's bytes, which for names of files is the same:
- * the calling thread has C.UTF-8 until treewrite_utf8_end. 0 or -errno.
- */
-struct treewrite_locale {
-	locale_t utf8, before;
-};
-int treewrite_utf8(struct treewrite_locale *ret, struct err *err);
-void treewrite_utf8_end(struct treewrite_locale *l);
-#define _cleanup_utf8_ _cleanup_(treewrite_utf8_end)
-
-/* libarchive's own text, after what it was about. Returns -errno. */
-int archive_fault(struct archive *a, const char *what, struct err *err);
 
 struct treewrite {
 	const struct treecopy_target *target;
