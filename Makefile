@@ -313,6 +313,16 @@ deps:
 	@missing=$$(for package in $(DEPS); do \
 		case $$(dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null) in \
 		ii*) ;; *) echo $$package ;; esac; done); \
+# ---- benches: on a quiet machine, of what ships; not part of make check ----
+
+BENCH_DEPS := opentracker transmission-cli udpcast nginx-light aria2
+
+.PHONY: bench-swarm
+bench-swarm: deps
+	@$(MAKE) --no-print-directory deps DEPS='$(BENCH_DEPS)'
+	@$(MAKE) --no-print-directory VARIANT=release all build/release/tests/fixture_release build/release/tests/swarm_peer
+	tests/bench/swarm
+
 	if [ -n "$$missing" ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
