@@ -91,6 +91,7 @@ SRC_imager := \
 	imager/diffcmd.c \
 	imager/difffiles.c \
 	imager/diffshow.c \
+	imager/firmware.c \
 	imager/images.c \
 	imager/initrd.c \
 	imager/intree.c \
@@ -99,6 +100,7 @@ SRC_imager := \
 	imager/lint.c \
 	imager/linttext.c \
 	imager/machine.c \
+	imager/moduleindex.c \
 	imager/modules.c \
 	imager/packages.c \
 	imager/password.c \
@@ -126,6 +128,7 @@ SRC_imager := \
 	imager/squash/reader.c \
 	imager/squash/tree.c \
 	imager/squash/write.c \
+	imager/stagefile.c \
 	imager/tree.c \
 	imager/treecopy.c \
 	imager/treefile.c \

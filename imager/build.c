@@ -44,7 +44,7 @@ static const struct stage {
 	{"obtain", build_obtain, 1},              /* profile -> root tree: source_unpack */
 	{"shape", build_shape, 1},                /* tree -> tree: tree_apply */
 	{"clean", build_clean, 0},                /* tree -> tree fit to be public: scrub_tree, lint_tree */
-	{"boot files", build_take_boot_files, 0}, /* tree + agent -> kernel, initramfs: bootfiles_collect */
+	{"boot files", build_take_boot_files, 1}, /* tree + agent -> kernel, initramfs: bootfiles_collect */
 	{"pack", build_pack, 0},                  /* tree -> squashfs: squash_pack */
 	{"bind", build_bind, 0},       /* files -> digests -> release: packages_list, store_add_file */
 	{"publish", build_publish, 0}, /* release -> store, all or nothing: store_publish */

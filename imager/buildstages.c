@@ -135,23 +135,21 @@ int build_clean(struct build *b, struct err *err)
 
 int build_take_boot_files(struct build *b, struct err *err)
 {
-	_cleanup_free_ const char **modules = calloc(b->profile->kernel.modules.count + 1, sizeof(*modules));
+	const struct profile_kernel *kernel = &b->profile->kernel;
 	const struct bootfiles_options options = {
 		.agent = b->options->agent,
 		.keyring = b->options->keyring,
 		.profile = b->profile->name,
-		.modules = modules,
+		.modules = &kernel->modules,
+		.nics = &kernel->nics,
+		.firmware = &kernel->firmware,
+		.place = yaml_root(b->profile->doc),
 		.mtime = b->time,
 		.cache = b->options->cache,
 		.jobs = b->options->jobs,
 	};
-	int r;
+	int r = bootfiles_collect(b->work.tree, b->work.files, &options, &b->bootfiles, err);
 
-	if (!modules)
-		return err_oom(err, "modules");
-	for (size_t i = 0; i < b->profile->kernel.modules.count; i++)
-		modules[i] = b->profile->kernel.modules.items[i];
-	r = bootfiles_collect(b->work.tree, b->work.files, &options, &b->bootfiles, err);
 	if (r >= 0)
 		(void)snprintf(b->detail, sizeof(b->detail), "kernel %s", b->bootfiles.kernel_release);
 	return r;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "imager/base/cleanup.h"
@@ -91,13 +92,20 @@ static void stage_line(const char *line, void *arg)
 	s->result = r;
 }
 
+/* In the child: LD_LIBRARY_PATH and its like are this host's, a node has none of them. */
+static int clear_environment(void *arg)
+{
+	(void)arg;
+	return clearenv();
+}
+
 /* A loader that gives up says why on the same stream, so its failure counts before its lines do. */
 int closure_stage(const char *program, const char *stage, struct err *err)
 {
 	const char *const list[] = {LOADER, "--glibc-hwcaps-mask", BASELINE, "--list", program, NULL};
 	struct err failure = {0};
 	struct staging s = {.program = program, .stage = stage, .err = &failure};
-	const struct proc_opts opts = {.line = stage_line, .arg = &s};
+	const struct proc_opts opts = {.enter = clear_environment, .line = stage_line, .arg = &s};
 	int r = proc_run(list, &opts, err);
 
 	if (r < 0)

@@ -74,7 +74,7 @@ static int put_identity(const char *stage, const char *release, const char *prof
 
 	json_decref(identity);
 	return text ? put_text(stage, "etc/swarmboot/agent.json", text, err)
-		    : err_set(err, EINVAL, "profile %s, kernel %s: not UTF-8", profile, release);
+		    : err_set(err, EILSEQ, "profile %s, kernel %s: not UTF-8", profile, release);
 }
 
 static int put_agent(const char *stage, const char *agent, struct err *err)
@@ -88,7 +88,12 @@ static int put_agent(const char *stage, const char *agent, struct err *err)
 static int fill(const char *stage, const char *root, const char *release, const struct bootfiles_options *o,
 	struct err *err)
 {
-	struct modules_request modules = {.root = root, .release = release, .extra = o->modules};
+	const struct modules_request modules = {.root = root,
+		.release = release,
+		.modules = o->modules,
+		.nics = o->nics,
+		.firmware = o->firmware,
+		.place = o->place};
 	int r = make_folders(stage, err);
 
 	if (r == 0)
@@ -161,7 +166,7 @@ int initrd_write(const char *root, const char *outdir, const char *release,
 	int r;
 
 	if (!options->keyring || !options->keyring[strspn(options->keyring, " \t\r\n")])
-		return err_set(err, EINVAL, "no trusted key: a node would refuse every release");
+		return err_set(err, ENOKEY, "no trusted key: a node would refuse every release");
 	if (!stage || !output)
 		return err_oom(err, outdir);
 	if (!mkdtemp(stage))

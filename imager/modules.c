@@ -1,6 +1,7 @@
 /*
  * Owns the choice of kernel modules for the initramfs and their copies. Names, aliases, dependencies and
- * built-in ones are libkmod's answers about the image's kernel; the indexes are depmod's work.
+ * built-in ones are libkmod's answers about the image's kernel; the indexes are moduleindex.c's, firmware is
+ * firmware.c's.
  */
 #include "imager/modules.h"
 
@@ -13,8 +14,11 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
-#include "imager/base/proc.h"
+#include "imager/firmware.h"
+#include "imager/format/release.h"
 #include "imager/intree.h"
+#include "imager/moduleindex.h"
+#include "imager/stagefile.h"
 
 /* modules.dep of a distribution kernel has under 1 MiB. */
 #define DEP_LIMIT (16 << 20)
@@ -35,39 +39,23 @@ static const struct {
 	/* the network, and time-outs of the machine itself */
 	{"af_packet", OPTIONAL},
 	{"virtio_pci", OPTIONAL},
-	{"virtio_net", OPTIONAL},
 	{"virtio_rng", OPTIONAL},
 	{"iTCO_wdt", OPTIONAL},
 	{"i6300esb", OPTIONAL},
-	/* network cards of usual servers and clouds */
-	{"e1000", OPTIONAL},
-	{"e1000e", OPTIONAL},
-	{"igb", OPTIONAL},
-	{"igc", OPTIONAL},
-	{"ixgbe", OPTIONAL},
-	{"i40e", OPTIONAL},
-	{"ice", OPTIONAL},
-	{"iavf", OPTIONAL},
-	{"tg3", OPTIONAL},
-	{"bnx2x", OPTIONAL},
-	{"bnxt_en", OPTIONAL},
-	{"mlx4_en", OPTIONAL},
-	{"mlx5_core", OPTIONAL},
-	{"r8169", OPTIONAL},
-	{"ena", OPTIONAL},
-	{"vmxnet3", OPTIONAL},
-	{"hv_netvsc", OPTIONAL},
 };
 
-/* What depmod wants to find beside the modules; the newest kernels' list may lack some. */
-static const char *const lists[] = {"modules.order", "modules.builtin", "modules.builtin.modinfo"};
+/* Network cards of usual servers and clouds. */
+static const char *const usual_nics[] = {"virtio_net", "e1000", "e1000e", "igb", "igc", "ixgbe", "i40e",
+	"ice", "iavf", "tg3", "bnx2x", "bnxt_en", "mlx4_en", "mlx5_core", "r8169", "ena", "vmxnet3",
+	"hv_netvsc"};
 
-/* Firmware is stored plain or compressed (Documentation/driver-api/firmware of Linux). */
-static const char *const firmware_suffixes[] = {"", ".zst", ".xz"};
+/* As kernels are packed (MODULE_COMPRESS_* of Linux). */
+static const char *const packings[] = {".ko.xz", ".ko.zst", ".ko.gz"};
 
 struct stager {
 	struct kmod_ctx *kmod;
-	const char *release, *stage;
+	const struct modules_request *request;
+	const char *stage;
 	char *source, *target; /* the folders of modules, by their real paths: in the tree, in the stage */
 	int root;
 	char *root_path; /* the same, by its real path */
@@ -93,49 +81,6 @@ static int add_list(struct stager *s, struct kmod_list *list, struct err *err)
 	return r;
 }
 
-static int copy_into(const char *from, const char *to, struct err *err)
-{
-	_cleanup_free_ char *folder = strndup(to, (size_t)(strrchr(to, '/') - to));
-	int r = folder ? mkdir_p(folder, err) : err_oom(err, to);
-
-	return r < 0 ? r : copy_file(from, to, 0644, err);
-}
-
-/* An open file of the tree, whatever links led to it, into the stage. */
-static int copy_opened(int fd, const char *to, struct err *err)
-{
-	char opened[32];
-
-	(void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", fd);
-	return copy_into(opened, to, err);
-}
-
-/* from: a path below root_path. -ENOENT without a sentence: there is none. */
-static int copy_from_tree(struct stager *s, const char *from, const char *to, struct err *err)
-{
-	_cleanup_close_ int fd = intree_open(s->root, from + strlen(s->root_path), O_RDONLY, 0);
-
-	if (fd == -ENOENT)
-		return fd;
-	return fd < 0 ? err_path(err, -fd, from) : copy_opened(fd, to, err);
-}
-
-static int copy_firmware(struct stager *s, const char *name, const char *suffix, struct err *err)
-{
-	_cleanup_free_ char *path = NULL, *target = NULL;
-	_cleanup_close_ int fd = -1;
-
-	if (asprintf(&path, "usr/lib/firmware/%s%s", name, suffix) < 0)
-		return err_oom(err, name);
-	fd = intree_open(s->root, path, O_RDONLY, 0);
-	if (fd < 0)
-		return 0;
-	target = path_join(s->stage, path);
-	if (!target)
-		return err_oom(err, name);
-	return copy_opened(fd, target, err);
-}
-
 static int add_firmware(struct stager *s, const struct kmod_module *module, struct err *err)
 {
 	struct kmod_list *info = NULL, *item;
@@ -147,12 +92,8 @@ static int add_firmware(struct stager *s, const struct kmod_module *module, stru
 	r = 0;
 	kmod_list_foreach(item, info)
 	{
-		const char *name = kmod_module_info_get_value(item);
-
-		if (strcmp(kmod_module_info_get_key(item), "firmware") || !path_is_inside(name))
-			continue;
-		for (size_t i = 0; r == 0 && i < ARRAY_SIZE(firmware_suffixes); i++)
-			r = copy_firmware(s, name, firmware_suffixes[i], err);
+		if (r == 0 && !strcmp(kmod_module_info_get_key(item), "firmware"))
+			r = firmware_stage(s->root, kmod_module_info_get_value(item), s->stage, err);
 	}
 	kmod_module_info_free_list(info);
 	return r;
@@ -172,24 +113,43 @@ static int add_related(struct stager *s, const struct kmod_module *module, struc
 	return a < 0 ? a : b;
 }
 
+/* Where in the stage a module is to be; free(). */
+static char *target_of(const struct stager *s, const char *path, int *ret_packed)
+{
+	char *target = path_join(s->target, path + strlen(s->source));
+	size_t length = target ? strlen(target) : 0;
+
+	*ret_packed = 0;
+	for (size_t i = 0; target && i < ARRAY_SIZE(packings); i++) {
+		size_t suffix = strlen(packings[i]);
+
+		if (length <= suffix || strcmp(target + length - suffix, packings[i]) != 0)
+			continue;
+		target[length - suffix + strlen(".ko")] = '\0';
+		*ret_packed = 1;
+		break;
+	}
+	return target;
+}
+
 /* Built-in ones have no path. What is staged already is done, with all that it needs. */
 static int add_module(struct stager *s, struct kmod_module *module, struct err *err)
 {
 	const char *path = kmod_module_get_path(module);
 	size_t length = strlen(s->source);
 	_cleanup_free_ char *target = NULL;
-	int r;
+	int r, packed;
 
 	if (!path)
 		return 0;
 	if (strncmp(path, s->source, length) != 0 || !path_is_inside(path + length + 1))
-		return err_set(err, EINVAL, "module %s: outside the kernel's folder", path);
-	target = path_join(s->target, path + length);
+		return err_set(err, EXDEV, "module %s: outside the kernel's folder", path);
+	target = target_of(s, path, &packed);
 	if (!target)
 		return err_oom(err, path);
 	if (access(target, F_OK) == 0)
 		return 0;
-	r = copy_from_tree(s, path, target, err);
+	r = (packed ? stagefile_unpack : stagefile_copy)(s->root, path + strlen(s->root_path), target, err);
 	if (r == -ENOENT)
 		return err_path(err, ENOENT, path);
 	if (r == 0)
@@ -197,16 +157,16 @@ static int add_module(struct stager *s, struct kmod_module *module, struct err *
 	return r < 0 ? r : add_related(s, module, err);
 }
 
-static int add_name(struct stager *s, const char *name, enum need need, struct err *err)
+/* The number of modules of that name or alias, 0: there is none. Built in counts. */
+static int add_name(struct stager *s, const char *name, struct err *err)
 {
 	struct kmod_list *list = NULL;
-	int r = kmod_module_new_from_lookup(s->kmod, name, &list);
+	int r = kmod_module_new_from_lookup(s->kmod, name, &list), found = list != NULL;
 
 	if (r < 0 && r != -ENOENT)
 		return err_set(err, -r, "module %s: %s", name, strerror(-r));
-	if (!list && need == REQUIRED)
-		return err_set(err, ENOENT, "kernel %s has no module %s", s->release, name);
-	return add_list(s, list, err);
+	r = add_list(s, list, err);
+	return r < 0 ? r : found;
 }
 
 static int is_below(const char *path, size_t len, const char *folder)
@@ -239,7 +199,7 @@ static int add_path(struct stager *s, const char *path, size_t len, struct err *
 	return r;
 }
 
-/* modules.dep names every module: "PATH: PATH...". */
+/* modules.dep names every module: "PATH: PATH...". 0: there is none. */
 static int add_folder(struct stager *s, const char *folder, struct err *err)
 {
 	_cleanup_free_ char *dep = path_join(s->source, "modules.dep"), *text = NULL;
@@ -258,43 +218,73 @@ static int add_folder(struct stager *s, const char *folder, struct err *err)
 		}
 		line += len + (line[len] == '\n');
 	}
-	if (!found)
-		return err_set(err, ENOENT, "kernel %s has no modules below %s", s->release, folder);
+	return found;
+}
+
+/* A fault of the profile's, with its place. */
+static int fault(const struct stager *s, const char *key, const char *sentence, struct err *err)
+{
+	return s->request->place ? yaml_fault(s->request->place, key, err, "%s", sentence)
+				 : err_set(err, EINVAL, "%s: %s", key, sentence);
+}
+
+static int add_module_or_folder(struct stager *s, const char *name, struct err *err)
+{
+	return (strchr(name, '/') ? add_folder : add_name)(s, name, err);
+}
+
+static int add_firmware_matches(struct stager *s, const char *pattern, struct err *err)
+{
+	return firmware_match(s->root, pattern, s->stage, err);
+}
+
+/* What the profile names, by key: how it is added, and who is said to lack it. */
+static int add_named(struct stager *s, struct err *err)
+{
+	char kernel[RELEASE_NAME_SIZE + 8];
+	const struct {
+		const char *key;
+		const struct yaml_strings *names;
+		int (*add)(struct stager *s, const char *name, struct err *err);
+		const char *place, *thing;
+	} rows[] = {
+		{"kernel.modules", s->request->modules, add_module_or_folder, kernel, "module"},
+		{"kernel.nics", s->request->nics, add_name, kernel, "network driver"},
+		{"kernel.firmware", s->request->firmware, add_firmware_matches, "the image", "firmware"},
+	};
+
+	(void)snprintf(kernel, sizeof(kernel), "kernel %s", s->request->release);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		for (size_t j = 0; rows[i].names && j < rows[i].names->count; j++) {
+			const char *name = rows[i].names->items[j];
+			char sentence[256];
+			int r = rows[i].add(s, name, err);
+
+			if (r < 0)
+				return r;
+			if (r > 0)
+				continue;
+			(void)snprintf(sentence, sizeof(sentence), "%s has no %s %s", rows[i].place,
+				rows[i].thing, name);
+			return fault(s, rows[i].key, sentence, err);
+		}
 	return 0;
 }
 
-static int add_all(struct stager *s, const char *const *extra, struct err *err)
+static int add_all(struct stager *s, struct err *err)
 {
+	const struct yaml_strings *nics = s->request->nics;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(wanted); i++)
-		r = add_name(s, wanted[i].name, wanted[i].need, err);
-	for (; r == 0 && extra && *extra; extra++)
-		r = strchr(*extra, '/') ? add_folder(s, *extra, err) : add_name(s, *extra, REQUIRED, err);
-	return r;
-}
-
-static int run_depmod(const char *base, const char *release, struct err *err)
-{
-	const char *const argv[] = {"depmod", "-b", base, release, NULL};
-
-	return proc_run(argv, NULL, err);
-}
-
-static int make_indexes(struct stager *s, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-		_cleanup_free_ char *from = path_join(s->source, lists[i]),
-				    *to = path_join(s->target, lists[i]);
-		int r;
-
-		if (!from || !to)
-			return err_oom(err, lists[i]);
-		r = copy_from_tree(s, from, to, err);
-		if (r < 0 && r != -ENOENT)
-			return r;
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(wanted); i++) {
+		r = add_name(s, wanted[i].name, err);
+		if (r == 0 && wanted[i].need == REQUIRED)
+			return err_set(err, ENOENT, "kernel %s has no module %s", s->request->release,
+				wanted[i].name);
 	}
-	return run_depmod(s->stage, s->release, err);
+	for (size_t i = 0; r >= 0 && (!nics || !nics->count) && i < ARRAY_SIZE(usual_nics); i++)
+		r = add_name(s, usual_nics[i], err);
+	return r < 0 ? r : add_named(s, err);
 }
 
 /* The real path of what is open; NULL with errno. free() */
@@ -330,20 +320,10 @@ static int find_folder(struct stager *s, const struct modules_request *q, struct
 	return 0;
 }
 
-/* A package that was only unpacked has no indexes yet: its scripts make them. */
-static int index_tree(const struct modules_request *q, const char *source, struct err *err)
-{
-	_cleanup_free_ char *index = path_join(source, "modules.dep.bin");
-
-	if (!index)
-		return err_oom(err, source);
-	return access(index, F_OK) == 0 ? 0 : run_depmod(q->root, q->release, err);
-}
-
 static int stage_modules(struct stager *s, const struct modules_request *q, struct err *err)
 {
 	static const char *const no_config[] = {NULL};
-	int r = index_tree(q, s->source, err);
+	int r = moduleindex_tree(q->root, q->release, s->source, err);
 
 	if (r < 0)
 		return r;
@@ -352,13 +332,15 @@ static int stage_modules(struct stager *s, const struct modules_request *q, stru
 		return err_oom(err, "libkmod");
 	kmod_set_log_priority(s->kmod, 0);
 	(void)kmod_load_resources(s->kmod);
-	r = add_all(s, q->extra, err);
-	return r < 0 ? r : make_indexes(s, err);
+	r = add_all(s, err);
+	return r < 0 ? r
+		     : moduleindex_stage(
+			       s->root, s->source + strlen(s->root_path), s->stage, q->release, err);
 }
 
 int modules_stage(const struct modules_request *q, const char *stage, struct err *err)
 {
-	struct stager s = {.release = q->release, .stage = stage, .root = intree_root(q->root, err)};
+	struct stager s = {.request = q, .stage = stage, .root = intree_root(q->root, err)};
 	int r = s.root < 0 ? s.root : find_folder(&s, q, err);
 
 	if (r == 0 && asprintf(&s.target, "%s/usr/lib/modules/%s", stage, q->release) < 0)

@@ -43,22 +43,30 @@ static struct place make_place(const char *dir)
 	return p;
 }
 
-static int make(const struct place *p, const char *const *modules, struct err *err)
-{
-	struct bootfiles_options options = {.agent = "/bin/true",
-		.keyring = KEYS,
-		.profile = "sample",
-		.modules = modules,
-		.mtime = MTIME};
+#define STRINGS(...)                                                                                         \
+	(struct yaml_strings)                                                                                \
+	{                                                                                                    \
+		(char **)(const char *const[]){__VA_ARGS__},                                                 \
+			sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)                               \
+	}
 
+/* more: its lists and cache are taken; may be NULL. */
+static int make(const struct place *p, const struct bootfiles_options *more, struct err *err)
+{
+	struct bootfiles_options options = more ? *more : (struct bootfiles_options){0};
+
+	options.agent = "/bin/true";
+	options.keyring = KEYS;
+	options.profile = "sample";
+	options.mtime = MTIME;
 	return initrd_write(p->tree, p->outdir, p->release, &options, err);
 }
 
-static void make_or_fail(const struct place *p, const char *const *modules)
+static void make_or_fail(const struct place *p, const struct bootfiles_options *more)
 {
 	struct err err = {0};
 
-	if (make(p, modules, &err) < 0)
+	if (make(p, more, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -174,9 +182,11 @@ static void test_modules_with_all_they_need(void **state)
 static void test_more_modules(void **state)
 {
 	_cleanup_place_ struct place p = make_place(*state);
-	const char *const more[] = {"isofs", "drivers/net/ethernet/realtek/", "iso9660", "unix", NULL};
+	const struct yaml_strings modules =
+		STRINGS("isofs", "drivers/net/ethernet/realtek/", "iso9660", "unix");
+	const struct bootfiles_options more = {.modules = &modules};
 
-	make_or_fail(&p, more);
+	make_or_fail(&p, &more);
 	unpack(&p);
 	assert_true(is_module(&p, "kernel/fs/isofs/isofs.ko"));
 	assert_true(is_module(&p, "kernel/drivers/net/ethernet/realtek/8139cp.ko"));
@@ -200,19 +210,28 @@ static void test_what_is_missing(void **state)
 	_cleanup_place_ struct place p = make_place(*state);
 	_cleanup_free_ char *overlay = NULL, *text = NULL;
 	const struct {
-		const char *module, *text;
+		const char *key, *name, *text;
 	} cases[] = {
-		{"nosuch", "has no module nosuch"},
-		{"drivers/nosuch", "has no modules below drivers/nosuch"},
-		{"drivers/net/ethernet/real", "has no modules below drivers/net/ethernet/real"},
+		{"modules", "nosuch", "kernel.modules: kernel 6.1."},
+		{"modules", "nosuch", " has no module nosuch"},
+		{"modules", "drivers/nosuch", "has no module drivers/nosuch"},
+		{"modules", "drivers/net/ethernet/real", "has no module drivers/net/ethernet/real"},
+		{"nics", "nosuch", " has no network driver nosuch"},
+		{"firmware", "nosuch/*", "kernel.firmware: the image has no firmware nosuch/*"},
 	};
 	struct err err = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const char *const more[] = {cases[i].module, NULL};
+		const struct yaml_strings names = STRINGS(cases[i].name);
+		const struct bootfiles_options more = {
+			.modules = *cases[i].key == 'm' ? &names : NULL,
+			.nics = *cases[i].key == 'n' ? &names : NULL,
+			.firmware = *cases[i].key == 'f' ? &names : NULL,
+		};
 
-		assert_int_equal(make(&p, more, &err), -ENOENT);
-		assert_non_null(strstr(err.text, cases[i].text));
+		assert_int_equal(make(&p, &more, &err), -EINVAL);
+		if (!strstr(err.text, cases[i].text))
+			fail_msg("%s", err.text);
 		check_only(p.outdir, NULL);
 	}
 	assert_true(asprintf(&overlay, "%s/usr/lib/modules/%s", p.tree, p.release) > 0);
@@ -259,6 +278,163 @@ static void test_firmware_of_the_tree_only(void **state)
 	free(link);
 	link = path_join(p.out, "usr/lib/firmware/rtl_nic/other.fw");
 	assert_int_equal(lstat(link, &st), -1);
+}
+
+static int is_there(const char *dir, const char *name)
+{
+	_cleanup_free_ char *path = path_join(dir, name);
+
+	return access(path, F_OK) == 0;
+}
+
+/* Patterns, folders, compressed files, links inside the tree; what a pattern does not name stays away. */
+static void test_firmware_by_pattern(void **state)
+{
+	_cleanup_place_ struct place p = make_place(*state);
+	const struct yaml_strings patterns = STRINGS("bnx2x/*e2-7*.fw", "intel/ice", "mellanox/*", "one.bin");
+	const struct bootfiles_options more = {.firmware = &patterns};
+	_cleanup_free_ char *link = path_join(p.tree, "usr/lib/firmware/mellanox/new.mfa2"),
+			    *folder = path_join(p.tree, "usr/lib/firmware/mellanox/folder");
+	static const char *const absent[] = {
+		"bnx2x/bnx2x-e1-7.fw", "intel/other.fw", "two.bin", "mellanox/folder"};
+
+	put_file(p.tree, "usr/lib/firmware/bnx2x/bnx2x-e2-7.13.fw", "e2");
+	put_file(p.tree, "usr/lib/firmware/bnx2x/bnx2x-e2-7.12.fw.xz", "e2 packed");
+	put_file(p.tree, "usr/lib/firmware/bnx2x/bnx2x-e1-7.fw", "e1");
+	put_file(p.tree, "usr/lib/firmware/intel/ice/ddp/ice.pkg", "ddp");
+	put_file(p.tree, "usr/lib/firmware/intel/other.fw", "other");
+	put_file(p.tree, "usr/lib/firmware/mellanox/old.mfa2", "mfa2");
+	put_file(p.tree, "usr/lib/firmware/one.bin.zst", "one");
+	put_file(p.tree, "usr/lib/firmware/two.bin", "two");
+	assert_int_equal(symlink("/usr/lib/firmware/mellanox/old.mfa2", link), 0);
+	assert_int_equal(symlink("../intel", folder), 0);
+	make_or_fail(&p, &more);
+	unpack(&p);
+	check_text(p.out, "usr/lib/firmware/bnx2x/bnx2x-e2-7.13.fw", "e2");
+	check_text(p.out, "usr/lib/firmware/bnx2x/bnx2x-e2-7.12.fw.xz", "e2 packed");
+	check_text(p.out, "usr/lib/firmware/intel/ice/ddp/ice.pkg", "ddp");
+	check_text(p.out, "usr/lib/firmware/mellanox/new.mfa2", "mfa2");
+	check_text(p.out, "usr/lib/firmware/one.bin.zst", "one");
+	for (size_t i = 0; i < ARRAY_SIZE(absent); i++) {
+		_cleanup_free_ char *name = path_join("usr/lib/firmware", absent[i]);
+
+		if (is_there(p.out, name))
+			fail_msg("%s is there", name);
+	}
+}
+
+/* Only the named network drivers, with all else that a boot needs. */
+static void test_own_nics(void **state)
+{
+	static const struct {
+		const char *nic;
+		int virtio, realtek;
+	} cases[] = {{"virtio_net", 1, 0}, {"r8169", 0, 1}};
+	_cleanup_place_ struct place p = make_place(*state);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct yaml_strings nics = STRINGS(cases[i].nic);
+		const struct bootfiles_options more = {.nics = &nics};
+
+		make_or_fail(&p, &more);
+		run_or_fail(
+			(const char *const[]){"sh", "-ec", "rm -rf \"$1\"; mkdir \"$1\"", "sh", p.out, NULL});
+		unpack(&p);
+		assert_true(is_module(&p, "kernel/drivers/block/loop.ko"));
+		assert_true(is_module(&p, "kernel/fs/squashfs/squashfs.ko"));
+		assert_true(is_module(&p, "kernel/drivers/virtio/virtio_pci.ko"));
+		assert_int_equal(is_module(&p, "kernel/drivers/net/virtio_net.ko"), cases[i].virtio);
+		assert_int_equal(
+			is_module(&p, "kernel/drivers/net/ethernet/realtek/r8169.ko"), cases[i].realtek);
+		assert_int_equal(is_module(&p, "kernel/drivers/net/phy/realtek.ko"), cases[i].realtek);
+	}
+}
+
+/* As rpm-based distributions have them: the archive holds plain ones, the same as without packing. */
+static void test_packed_modules(void **state)
+{
+	_cleanup_place_ struct place p = make_place(*state);
+	_cleanup_free_ char *modules = NULL, *plain = path_join(*state, "plain"), *out = NULL;
+
+	assert_true(asprintf(&modules, "%s/usr/lib/modules/%s", p.tree, p.release) > 0);
+	make_or_fail(&p, NULL);
+	out = path_join(p.outdir, "initramfs");
+	assert_int_equal(rename(out, plain), 0);
+	run_or_fail((const char *const[]){"sh", "-ec",
+		"cd \"$1\"; rm -f modules.*.bin; find kernel/drivers -name '*.ko' -exec xz -1 --check=crc32 "
+		"{} +; "
+		"find kernel/fs -name '*.ko' -exec zstd -q1 --rm {} +",
+		"sh", modules, NULL});
+	make_or_fail(&p, NULL);
+	unpack(&p);
+	assert_true(is_module(&p, "kernel/drivers/block/loop.ko"));
+	assert_false(is_module(&p, "kernel/drivers/block/loop.ko.xz"));
+	assert_true(is_module(&p, "kernel/fs/squashfs/squashfs.ko"));
+	run_or_fail((const char *const[]){"sh", "-ec",
+		"cd \"$1\"; zstd -dcq \"$2\" | cpio -id --quiet; diff -r \"$3/usr/lib/modules\" "
+		"usr/lib/modules",
+		"sh", p.outdir, plain, p.out, NULL});
+}
+
+static void test_damaged_module(void **state)
+{
+	_cleanup_place_ struct place p = make_place(*state);
+	_cleanup_free_ char *modules = NULL;
+	struct err err = {0};
+
+	assert_true(asprintf(&modules, "%s/usr/lib/modules/%s", p.tree, p.release) > 0);
+	run_or_fail((const char *const[]){"sh", "-ec",
+		"cd \"$1\"; depmod -b \"$2\" \"$3\"; cd kernel/fs/squashfs; xz squashfs.ko; "
+		"head -c 20000 squashfs.ko.xz >cut; mv cut squashfs.ko.xz; "
+		"depmod -b \"$2\" \"$3\" 2>/dev/null",
+		"sh", modules, p.tree, p.release, NULL});
+	assert_true(make(&p, NULL, &err) < 0);
+	assert_non_null(strstr(err.text, "squashfs"));
+	check_only(p.outdir, NULL);
+}
+
+/* The second time it is the cache's, to the byte; what is damaged there is made anew. */
+static void test_cache(void **state)
+{
+	_cleanup_place_ struct place p = make_place(*state);
+	_cleanup_free_ char *folder = path_join(*state, "cache"), *first = path_join(*state, "first"),
+			    *output = path_join(p.outdir, "initramfs");
+	_cleanup_cache_ struct cache *cache = NULL;
+	struct bootfiles_options more = {0};
+
+	assert_int_equal(cache_open(folder, &cache, NULL), 0);
+	more.cache = cache;
+	make_or_fail(&p, &more);
+	run_or_fail((const char *const[]){"sh", "-ec",
+		"cp \"$1\" \"$2\"; set -- \"$3\"/initramfs/*; [ $# = 1 ] && [ -s \"$1\" ]; touch -d @1 "
+		"\"$1\"",
+		"sh", output, first, folder, NULL});
+	make_or_fail(&p, &more);
+	run_or_fail((const char *const[]){"sh", "-ec",
+		"cmp \"$1\" \"$2\"; set -- \"$3\"/initramfs/*; [ $# = 1 ] && [ \"$(stat -c %Y \"$1\")\" -gt "
+		"1 ]; "
+		"truncate -s 100 \"$1\"",
+		"sh", output, first, folder, NULL});
+	make_or_fail(&p, &more);
+	run_or_fail((const char *const[]){"cmp", output, first, NULL});
+	check_only(p.outdir, "initramfs");
+}
+
+/* LD_LIBRARY_PATH of the one who builds must not decide which libraries the nodes get. */
+static void test_libraries_of_the_system(void **state)
+{
+	_cleanup_place_ struct place p = make_place(*state);
+	_cleanup_free_ char *library = path_join(*state, "libs/libc.so.6");
+
+	put_file(*state, "libs/readme", "");
+	run_or_fail((const char *const[]){"cp", "/lib/x86_64-linux-gnu/libc.so.6", library, NULL});
+	*strrchr(library, '/') = '\0';
+	assert_int_equal(setenv("LD_LIBRARY_PATH", library, 1), 0);
+	make_or_fail(&p, NULL);
+	assert_int_equal(unsetenv("LD_LIBRARY_PATH"), 0);
+	unpack(&p);
+	assert_false(is_there(p.out, library + 1));
+	assert_true(is_there(p.out, "usr/lib/x86_64-linux-gnu/libc.so.6"));
 }
 
 /* Neither a list beside the modules nor the folder of all of them is taken from outside. */
@@ -309,9 +485,9 @@ static void test_refused(void **state)
 		int code;
 		const char *text;
 	} cases[] = {
-		{"/bin/true", "", EINVAL, "no trusted key"},
-		{"/bin/true", " \n\t", EINVAL, "no trusted key"},
-		{"/bin/true", NULL, EINVAL, "no trusted key"},
+		{"/bin/true", "", ENOKEY, "no trusted key"},
+		{"/bin/true", " \n\t", ENOKEY, "no trusted key"},
+		{"/bin/true", NULL, ENOKEY, "no trusted key"},
 		{"/nowhere/agent", KEYS, ENOENT, "/nowhere/agent: No such file"},
 		{"/etc/passwd", KEYS, EIO, "/etc/passwd"},
 	};
@@ -365,6 +541,12 @@ int main(void)
 		unit_test_in_dir(test_what_is_missing),
 		unit_test_in_dir(test_built_in_is_as_good),
 		unit_test_in_dir(test_firmware_of_the_tree_only),
+		unit_test_in_dir(test_firmware_by_pattern),
+		unit_test_in_dir(test_own_nics),
+		unit_test_in_dir(test_packed_modules),
+		unit_test_in_dir(test_damaged_module),
+		unit_test_in_dir(test_cache),
+		unit_test_in_dir(test_libraries_of_the_system),
 		unit_test_in_dir(test_modules_of_the_tree_only),
 		unit_test_in_dir(test_same_bytes),
 		unit_test_in_dir(test_refused),
