@@ -109,13 +109,17 @@ SRC_imager := \
 	imager/profilefrom.c \
 	imager/profileitems.c \
 	imager/profilekeys.c \
+	imager/rpmdb.c \
 	imager/sandbox.c \
 	imager/scrub.c \
 	imager/sign.c \
+	imager/source/blame.c \
 	imager/source/debian.c \
 	imager/source/dir.c \
 	imager/source/oci.c \
 	imager/source/release.c \
+	imager/source/rpm.c \
+	imager/source/rpmconf.c \
 	imager/source/source.c \
 	imager/source/tar.c \
 	imager/spdx.c \

@@ -9,6 +9,7 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/parse.h"
 #include "imager/intree.h"
+#include "imager/rpmdb.h"
 
 #define STATUS_PATH   "/var/lib/dpkg/status"
 #define STATUS_LIMIT  ((size_t)64 << 20)
@@ -186,12 +187,24 @@ static int list_dpkg(int root, struct packages *ret, struct err *err)
 	return packages_read_dpkg(status, ret) < 0 ? err_oom(err, STATUS_PATH) : 0;
 }
 
+static int list_rpm(const char *path, int root, struct packages *ret, struct err *err)
+{
+	const char *dbpath = rpmdb_find(root);
+
+	if (!dbpath)
+		return 0;
+	(void)snprintf(ret->type, sizeof(ret->type), "rpm");
+	return rpmdb_list(path, dbpath, ret, err);
+}
+
 int packages_list(const char *root, struct packages *ret, struct err *err)
 {
 	_cleanup_packages_ struct packages found = {0};
 	_cleanup_close_ int fd = intree_root(root, err);
 	int r = fd < 0 ? fd : list_dpkg(fd, &found, err);
 
+	if (r >= 0 && !*found.type)
+		r = list_rpm(root, fd, &found, err);
 	if (r < 0)
 		return r;
 	read_vendor(fd, found.vendor);

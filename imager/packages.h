@@ -38,8 +38,8 @@ int packages_add(struct packages *p, const struct package *row);
 void packages_sort(struct packages *p);
 
 /*
- * The installed packages of the tree, sorted, from dpkg's status file (deb-control(5)). A tree without dpkg
- * gives none. *ret is zeroed by the caller, who releases it. 0 or -errno.
+ * The installed packages of the tree, sorted: from dpkg's status file (deb-control(5)), else from rpm's
+ * database (rpmdb.h). A tree without either gives none. *ret is zeroed by the caller, who releases it. 0 or -errno.
  */
 int packages_list(const char *root, struct packages *ret, struct err *err);
 

@@ -14,6 +14,7 @@
 #include "imager/base/io.h"
 #include "imager/intree.h"
 #include "imager/sandbox.h"
+#include "imager/source/blame.h"
 
 #define URIS_LIMIT   (1 << 20)
 #define MERGED_HOOKS "/usr/share/mmdebstrap/hooks/maybe-merged-usr"
@@ -205,32 +206,18 @@ static void take_line(const char *text, void *arg)
 	b->job->line(text, b->job->arg);
 }
 
-/* Whether the sentence speaks of the package, as a word of its own. */
-static int speaks_of(const char *sentence, const char *package)
-{
-	size_t len = strcspn(package, ":=/");
-
-	for (const char *at = sentence; (at = memmem(at, strlen(at), package, len)); at += len)
-		if ((at == sentence || strchr(" '", at[-1])) && (!at[len] || strchr(" ',", at[len])))
-			return 1;
-	return 0;
-}
-
 /* "Unable to locate package X": back to the line of the profile that asks for X. */
 static int blame(const struct bootstrap *b, struct err *err)
 {
-	const struct profile *p = b->job->profile;
+	_cleanup_free_ char *where = NULL;
+	int r;
 
 	if (!*b->fault)
 		return err_prefix(err, "from: debian");
-	for (size_t i = 0; i < p->package_count; i++)
-		if (speaks_of(b->fault, p->packages[i].name))
-			return yaml_fault(p->packages[i].node, "packages", err, "%s: %s in suite %s",
-				p->packages[i].name, b->fault, b->from->suite);
-	if (p->kernel.package && speaks_of(b->fault, p->kernel.package))
-		return yaml_fault(yaml_root(p->doc), "kernel.package", err, "%s: %s in suite %s",
-			p->kernel.package, b->fault, b->from->suite);
-	return err_set(err, EIO, "from: debian: %s", b->fault);
+	if (asprintf(&where, "suite %s", b->from->suite) < 0)
+		return err_oom(err, b->fault);
+	r = blame_package(b->job->profile, b->fault, where, err);
+	return r < 0 ? r : err_set(err, EIO, "from: debian: %s", b->fault);
 }
 
 static int run(struct bootstrap *b, struct err *err)

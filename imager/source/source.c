@@ -10,6 +10,7 @@ static const struct source *const sources[] = {
 	&source_debian,
 	&source_oci,
 	&source_release,
+	&source_rpm,
 	&source_tar,
 	&source_dir,
 };

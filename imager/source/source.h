@@ -37,6 +37,7 @@ struct source {
 extern const struct source source_debian;  /* debian.c */
 extern const struct source source_oci;     /* oci.c */
 extern const struct source source_release; /* release.c */
+extern const struct source source_rpm;     /* rpm.c */
 extern const struct source source_tar;     /* tar.c */
 extern const struct source source_dir;     /* dir.c */
 
