@@ -47,6 +47,7 @@ SRC_base := \
 	imager/base/progress.c
 
 SRC_format := \
+	imager/format/adopt.c \
 	imager/format/digest.c \
 	imager/format/index.c \
 	imager/format/json.c \
@@ -114,6 +115,7 @@ SRC_imager := \
 	imager/scrub.c \
 	imager/sign.c \
 	imager/source/blame.c \
+	imager/skopeo.c \
 	imager/source/debian.c \
 	imager/source/dir.c \
 	imager/source/oci.c \
@@ -133,6 +135,8 @@ SRC_imager := \
 	imager/squash/tree.c \
 	imager/squash/write.c \
 	imager/stagefile.c \
+	imager/transfer.c \
+	imager/transfercmd.c \
 	imager/tree.c \
 	imager/treecopy.c \
 	imager/treefile.c \
@@ -249,7 +253,7 @@ $(B)/obj/seeder/ipxe.o: $(wildcard ipxe/*.ipxe)
 
 # ---- man pages, from the command tables ----
 
-COMMANDS := build keygen sign verify diff images show tag serve status
+COMMANDS := build keygen sign verify diff images show tag push pull export import serve status
 MAN := $(COMMANDS:%=$(B)/man/swarmboot-%.1)
 
 .PHONY: man

@@ -12,5 +12,9 @@ extern const struct cli_command command_diff;   /* diffcmd.c */
 extern const struct cli_command command_images; /* images.c */
 extern const struct cli_command command_show;   /* images.c */
 extern const struct cli_command command_tag;    /* images.c */
+extern const struct cli_command command_push;   /* transfercmd.c */
+extern const struct cli_command command_pull;   /* transfercmd.c */
+extern const struct cli_command command_export; /* transfercmd.c */
+extern const struct cli_command command_import; /* transfercmd.c */
 
 #endif

@@ -97,9 +97,10 @@ struct output {
 	const struct proc_opts *opts;
 	struct buf *capture;
 	size_t limit;
+	int words; /* with capture: where its stderr goes; -1: to ours */
 	char line[LINE_LIMIT];
 	size_t len;
-	char last[256];
+	char last[ERR_TEXT_MAX - 64];
 };
 
 static void end_line(struct output *out)
@@ -189,6 +190,21 @@ static int finish(const char *const argv[], pid_t pid, const char *last, struct 
 	return err_set(err, EIO, "%s %s%s%s", argv[0], how, *last ? ": " : "", last);
 }
 
+/* The last line of what it said on stderr, for the sentence. */
+static void take_words(struct output *out)
+{
+	off_t size = lseek(out->words, 0, SEEK_END), want = (off_t)sizeof(out->last) - 1;
+	ssize_t n = pread(out->words, out->last, (size_t)want, size > want ? size - want : 0);
+	char *last;
+
+	out->last[n > 0 ? n : 0] = '\0';
+	for (size_t len = strlen(out->last); len && out->last[len - 1] == '\n'; len--)
+		out->last[len - 1] = '\0';
+	last = strrchr(out->last, '\n');
+	if (last)
+		memmove(out->last, last + 1, strlen(last));
+}
+
 static int open_input(const char *input, struct err *err)
 {
 	int fd = input ? memfd_create("stdin", MFD_CLOEXEC) : open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -219,12 +235,15 @@ static int run(const char *const argv[], struct output *out, struct err *err)
 		return err_set(err, errno, "cannot start %s: %s", argv[0], strerror(errno));
 	read_end = ends[0];
 	write_end = ends[1];
-	pid = start(argv, out->opts, (const int[3]){in, write_end, out->capture ? -1 : write_end}, err);
+	pid = start(
+		argv, out->opts, (const int[3]){in, write_end, out->capture ? out->words : write_end}, err);
 	(void)close(TAKE_FD(write_end));
 	if (pid < 0)
 		return add_last_words(read_end, out, pid, err);
 	drained = drain(read_end, pid, out);
 	(void)close(TAKE_FD(read_end)); /* who is not read any more is told by SIGPIPE */
+	if (out->words >= 0)
+		take_words(out);
 	r = finish(argv, pid, out->last, err);
 	if (drained == -EFBIG)
 		return err_set(err, EFBIG, "%s printed more than %zu bytes", argv[0], out->limit);
@@ -236,22 +255,41 @@ static int run(const char *const argv[], struct output *out, struct err *err)
 int proc_run(const char *const argv[], const struct proc_opts *opts, struct err *err)
 {
 	static const struct proc_opts none = {0};
-	struct output out = {.opts = opts ? opts : &none};
+	struct output out = {.opts = opts ? opts : &none, .words = -1};
 
 	return run(argv, &out, err);
+}
+
+static int capture(const char *const argv[], struct output *out, char **ret, struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0};
+	int r;
+
+	out->capture = &text;
+	r = run(argv, out, err);
+	if (r < 0)
+		return r;
+	*ret = buf_steal(&text);
+	return *ret ? 0 : err_oom(err, argv[0]);
 }
 
 int proc_capture(const char *const argv[], size_t limit, char **ret, struct err *err)
 {
 	static const struct proc_opts none = {0};
-	_cleanup_buf_ struct buf capture = {0};
-	struct output out = {.opts = &none, .capture = &capture, .limit = limit};
-	int r = run(argv, &out, err);
+	struct output out = {.opts = &none, .limit = limit, .words = -1};
 
-	if (r < 0)
-		return r;
-	*ret = buf_steal(&capture);
-	return *ret ? 0 : err_oom(err, argv[0]);
+	return capture(argv, &out, ret, err);
+}
+
+int proc_capture_quiet(
+	const char *const argv[], const struct proc_opts *opts, size_t limit, char **ret, struct err *err)
+{
+	_cleanup_close_ int words = memfd_create("stderr", MFD_CLOEXEC);
+	struct output out = {.opts = opts, .limit = limit, .words = words};
+
+	if (words < 0)
+		return err_set(err, errno, "cannot start %s: %s", argv[0], strerror(errno));
+	return capture(argv, &out, ret, err);
 }
 
 pid_t proc_spawn(const char *const argv[], int log_fd, struct err *err)

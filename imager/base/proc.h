@@ -31,6 +31,10 @@ int proc_run(const char *const argv[], const struct proc_opts *opts, struct err 
 /* The same, with its stdout (at most `limit` bytes) in *ret, free(). */
 int proc_capture(const char *const argv[], size_t limit, char **ret, struct err *err);
 
+/* The same with options; the last line of its stderr ends the sentence of a failure, the rest is dropped. */
+int proc_capture_quiet(
+	const char *const argv[], const struct proc_opts *opts, size_t limit, char **ret, struct err *err);
+
 /*
  * Starts a long-lived child with stdout and stderr on log_fd (or inherited when < 0). The child dies with us
  * (PR_SET_PDEATHSIG), unless it changes its user. Returns its pid or -errno; the caller reaps it.

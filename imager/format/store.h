@@ -109,6 +109,25 @@ int store_add_signature(
 /* Points channel to the release. The name must pass parse_name and not be a number. */
 int store_tag(struct store *s, const struct store_release *rel, const char *channel, struct err *err);
 
+/*
+ * Takes over the one release of another OCI layout (what a transfer brought), which must be in a folder of
+ * store_temp_dir: its blobs are moved out of there. All of it is hashed, its sequence and signatures stay; a
+ * release that is here already gets what signatures it lacks. Nothing is changed on failure: -EBADMSG: no
+ * release, more than one, or bytes not as their digests say; -EEXIST: the profile has another release of that
+ * sequence here.
+ */
+struct store_adopted {
+	struct store_release release; /* as it is here now */
+	int is_new;                   /* 0: it was here already */
+	size_t new_signatures;        /* of one that was */
+};
+int store_adopt(struct store *s, const char *layout, struct store_adopted *ret, struct err *err);
+
+/* What the OCI manifest of a release names: its config and layers. free() *ret. -EBADMSG with a sentence for
+ * the manifest of anything but a release. */
+int store_manifest_parts(
+	const struct buf *manifest, struct release_part **ret, size_t *ret_count, struct err *err);
+
 /* The bytes of a release manifest; nothing is proved. */
 int store_manifest_bytes(struct store *s, const struct store_release *rel, struct buf *ret, struct err *err);
 

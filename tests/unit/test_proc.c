@@ -104,7 +104,7 @@ static void test_input_and_environment(void **state)
 
 static void test_capture(void **state)
 {
-	_cleanup_free_ char *text = NULL, *empty = NULL, *none = NULL;
+	_cleanup_free_ char *text = NULL, *empty = NULL, *none = NULL, *quiet = NULL;
 	struct err err = {0};
 
 	(void)state;
@@ -117,6 +117,15 @@ static void test_capture(void **state)
 	assert_int_equal(proc_capture(SHELL("echo hello; exit 1"), 10, &none, NULL), -EIO);
 	/* it would print for ever */
 	assert_int_equal(proc_capture(SHELL("yes"), 100000, &none, NULL), -EFBIG);
+	assert_int_equal(
+		proc_capture_quiet(SHELL("echo a; echo b >&2"), &(struct proc_opts){0}, 10, &quiet, NULL), 0);
+	assert_string_equal(quiet, "a\n");
+	assert_int_equal(proc_capture_quiet(SHELL("echo out; echo one >&2; echo 'the cause' >&2; exit 3"),
+				 &(struct proc_opts){0}, 10, &none, &err),
+		-EIO);
+	assert_string_equal(err.text, "/bin/sh exited with status 3: the cause");
+	assert_int_equal(proc_capture_quiet(SHELL("exit 3"), &(struct proc_opts){0}, 10, &none, &err), -EIO);
+	assert_string_equal(err.text, "/bin/sh exited with status 3");
 	assert_null(none);
 }
 
