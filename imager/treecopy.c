@@ -11,6 +11,7 @@
 #include "imager/archiveutil.h"
 #include "imager/base/cleanup.h"
 #include "imager/treewrite.h"
+#include "imager/userns.h"
 
 #define READ_BLOCK 65536
 
@@ -136,6 +137,12 @@ static int copy_next(struct copy *c, struct archive_entry_linkresolver *links, s
 	if (r != ARCHIVE_OK)
 		return archive_fault(c->in, c->out.from, err);
 	(void)archive_read_disk_descend(c->in);
+	/* Who a user namespace has no id for is nobody in it: such a tree would lose its owners. */
+	r = c->out.target->owner
+		    ? 0
+		    : userns_check_known(archive_entry_sourcepath(entry), archive_entry_stat(entry), err);
+	if (r < 0)
+		return r;
 	r = resolve_links(c, links, entry, err);
 	return r < 0 ? r : 1;
 }

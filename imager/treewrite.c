@@ -15,6 +15,7 @@
 #include "imager/archiveutil.h"
 #include "imager/base/io.h"
 #include "imager/intree.h"
+#include "imager/userns.h"
 
 #define WRITE_FLAGS                                                                                          \
 	(ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_XATTR |       \
@@ -295,12 +296,31 @@ static void note_time(struct treewrite *w, struct archive_entry *entry)
 		w->newest = (uint64_t)time;
 }
 
+/* No image has anything below /dev (scrub.c), and in an ordinary user's build there could be no nodes. */
+static int is_left_out(const struct treewrite *w, struct archive_entry *entry, const char *name)
+{
+	mode_t type = archive_entry_filetype(entry);
+
+	return type == AE_IFSOCK ||
+	       ((type == AE_IFCHR || type == AE_IFBLK) && !*w->target->prefix && !strncmp(name, "dev/", 4));
+}
+
+/* What root alone can do is said in place of libarchive's words. */
+static int put_fault(
+	const struct treewrite *w, struct archive_entry *entry, const char *name, struct err *err)
+{
+	if (name && userns_check_possible(name, archive_entry_stat(entry), err) < 0)
+		return err_prefix(err, "%s", w->from);
+	return archive_fault(w->disk, archive_entry_pathname(entry), err);
+}
+
 int treewrite_put(struct treewrite *w, struct archive *in, struct archive_entry *entry,
 	const struct treewrite_names *names, struct err *err)
 {
+	_cleanup_free_ char *name = strdup(names->name); /* which may be the entry's, and goes with it */
 	int r;
 
-	if (archive_entry_filetype(entry) == AE_IFSOCK)
+	if (is_left_out(w, entry, names->name))
 		return 0;
 	if (archive_entry_size(entry) > SIZE_LIMIT)
 		return err_set(err, EFBIG, "%s: '%s' says it has more than 1 TiB", w->from, names->name);
@@ -312,14 +332,14 @@ int treewrite_put(struct treewrite *w, struct archive *in, struct archive_entry 
 	note_time(w, entry);
 	set_owner(w, entry);
 	if (archive_write_header(w->disk, entry) < ARCHIVE_OK)
-		return archive_fault(w->disk, archive_entry_pathname(entry), err);
+		return put_fault(w, entry, name, err);
 	if (archive_entry_size(entry) > 0 && !names->link) {
 		r = copy_data(w, in, archive_entry_pathname(entry), err);
 		if (r < 0)
 			return r;
 	}
 	if (archive_write_finish_entry(w->disk) < ARCHIVE_OK)
-		return archive_fault(w->disk, archive_entry_pathname(entry), err);
+		return put_fault(w, entry, name, err);
 	return 0;
 }
 

@@ -38,7 +38,8 @@ void treewrite_release(struct treewrite *w);
 
 /*
  * Puts the entry as `name` (relative, "" is the root itself), with its bytes from `in`; a hard link's target
- * is `link`, a name as well. Sockets are left out. 0 or -errno; -EINVAL for a name that would leave the tree.
+ * is `link`, a name as well. Sockets and what stands for devices below dev/ are left out. 0 or -errno;
+ * -EINVAL for a name that would leave the tree.
  */
 struct treewrite_names {
 	const char *name, *link; /* link: NULL when it is none */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@
 #include "imager/base/proc.h"
 
 #define OUTPUT_LIMIT 65536
+#define UID_MAP      "/proc/self/uid_map"
+#define GID_MAP      "/proc/self/gid_map"
+#define NOBODY       65534 /* /proc/sys/kernel/overflowuid, as nobody ever changes it */
 #define IDS_WANTED   65535 /* with 0 all up to nobody's: Debian Policy, 9.2.2 */
 #define ARGV_MAX     (2 + 3 * (USERNS_RANGES_MAX + 1) + 1)
 
@@ -297,25 +301,46 @@ uint64_t userns_mapped(const char *map)
 	return end;
 }
 
-static int check_id(const char *path, const char *what, const char *map, int64_t id, struct err *err)
+#define ALL_IDS UINT32_MAX /* of the first user namespace: all but (uid_t)-1 */
+
+static uint64_t mapped_by(const char *map)
 {
 	_cleanup_free_ char *text = NULL;
-	uint64_t mapped;
 
-	if (read_file(map, OUTPUT_LIMIT, &text, NULL, NULL) < 0)
-		return 0;
-	mapped = userns_mapped(text);
-	if (id >= 0 && (uint64_t)id < mapped)
+	return read_file(map, OUTPUT_LIMIT, &text, NULL, NULL) < 0 ? ALL_IDS : userns_mapped(text);
+}
+
+static int check_id(const char *path, const char *what, const char *map, uint32_t id, struct err *err)
+{
+	uint64_t mapped = mapped_by(map);
+
+	if (id < mapped)
 		return 0;
 	return err_set(err, ERANGE,
-		"%s: its %s is %" PRId64 ", and this build has the ids 0 to %" PRIu64
+		"%s: its %s is %" PRIu32 ", and this build has the ids 0 to %" PRIu64
 		" (subuid(5), subgid(5)); root can build it",
 		path, what, id, mapped - 1);
 }
 
-int userns_check_owner(const char *path, int64_t uid, int64_t gid, struct err *err)
+int userns_check_possible(const char *path, const struct stat *st, struct err *err)
 {
-	int r = check_id(path, "owner", "/proc/self/uid_map", uid, err);
+	int r = check_id(path, "owner", UID_MAP, st->st_uid, err);
 
-	return r < 0 ? r : check_id(path, "group", "/proc/self/gid_map", gid, err);
+	if (r == 0)
+		r = check_id(path, "group", GID_MAP, st->st_gid, err);
+	if (r == 0 && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) && mapped_by(UID_MAP) < ALL_IDS)
+		r = err_set(
+			err, EPERM, "%s: a device node outside /dev, which only root's build can have", path);
+	return r;
+}
+
+int userns_check_known(const char *path, const struct stat *st, struct err *err)
+{
+	if ((st->st_uid != NOBODY || mapped_by(UID_MAP) == ALL_IDS) &&
+		(st->st_gid != NOBODY || mapped_by(GID_MAP) == ALL_IDS))
+		return 0;
+	return err_set(err, EPERM,
+		"%s: its %s is nobody, or an id that this user's build does not have; a tar of such a tree "
+		"can be built",
+		path, st->st_uid == NOBODY ? "owner" : "group");
 }

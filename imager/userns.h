@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "imager/base/err.h"
 
@@ -19,10 +20,17 @@
 int userns_enter(struct err *err);
 
 /*
- * Whether a file of the tree can have this owner here: always so for root, else for the ids of the map. 0 or
- * -ERANGE with the file's name, the id and how many there are.
+ * Whether a file of the tree can have this owner and be of this type: always so for root, else for the ids of
+ * the map and for no device. To be asked when it could not be made. 0, -ERANGE or -EPERM with the file's
+ * name.
  */
-int userns_check_owner(const char *path, int64_t uid, int64_t gid, struct err *err);
+int userns_check_possible(const char *path, const struct stat *st, struct err *err);
+
+/*
+ * Whether the owner that stat(2) shows for a file outside of the tree is its owner: what the map lacks is
+ * shown as nobody (65534). 0, or -EPERM for such an owner.
+ */
+int userns_check_known(const char *path, const struct stat *st, struct err *err);
 
 /* ---- the parts, for tests ---- */
 
