@@ -44,7 +44,8 @@ SRC_base := \
 	imager/base/loop.c \
 	imager/base/parse.c \
 	imager/base/proc.c \
-	imager/base/progress.c
+	imager/base/progress.c \
+	imager/base/words.c
 
 SRC_format := \
 	imager/format/adopt.c \
@@ -80,8 +81,10 @@ SRC_swarm := \
 SRC_imager := \
 	imager/archiveutil.c \
 	imager/artifacts.c \
+	imager/basecache.c \
 	imager/bootfiles.c \
 	imager/build.c \
+	imager/buildlock.c \
 	imager/buildstages.c \
 	imager/buildcmd.c \
 	imager/cache.c \
@@ -100,6 +103,8 @@ SRC_imager := \
 	imager/kconfig.c \
 	imager/lint.c \
 	imager/linttext.c \
+	imager/lock.c \
+	imager/lockparse.c \
 	imager/machine.c \
 	imager/moduleindex.c \
 	imager/modules.c \
@@ -114,9 +119,16 @@ SRC_imager := \
 	imager/sandbox.c \
 	imager/scrub.c \
 	imager/sign.c \
+	imager/source/deb.c \
+	imager/source/debapt.c \
 	imager/source/blame.c \
 	imager/skopeo.c \
 	imager/source/debian.c \
+	imager/source/debinstall.c \
+	imager/source/deblists.c \
+	imager/source/debpool.c \
+	imager/source/debresolve.c \
+	imager/source/debsources.c \
 	imager/source/dir.c \
 	imager/source/oci.c \
 	imager/source/release.c \
@@ -140,6 +152,7 @@ SRC_imager := \
 	imager/tree.c \
 	imager/treecopy.c \
 	imager/treefile.c \
+	imager/treepack.c \
 	imager/treelayer.c \
 	imager/treeowner.c \
 	imager/treewrite.c \

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "imager/base/log.h"
 #include "imager/base/loop.h"
 
 static void build_release(struct build *b)
@@ -15,6 +16,9 @@ static void build_release(struct build *b)
 	bootfiles_release(&b->bootfiles);
 	store_close(b->store);
 	profile_free(b->profile);
+	lock_free(b->lock);
+	lock_free(b->locked);
+	words_release(&b->faults);
 }
 
 void build_note_line(const char *text, void *arg)
@@ -64,7 +68,10 @@ static int run_stage(struct build *b, const struct stage *stage, struct err *err
 		/* A fault of the profile's is said in one line; the tail is for all else. */
 		if (r == -EINVAL && stage->judges)
 			return r;
-		show_tail(&b->tail);
+		for (size_t i = 0; i < b->faults.count; i++)
+			log_error("%s", b->faults.items[i]);
+		if (!b->faults.count)
+			show_tail(&b->tail);
 		return r == -EINVAL ? -EIO : r;
 	}
 	b->result.stages[b->result.stage_count++] =

@@ -16,8 +16,11 @@ struct build_options {
 	const struct minisign_secret *key; /* signs the release; NULL: it stays unsigned */
 	const char *artifacts;             /* a folder with files for the profile's artifacts; NULL: none */
 	struct cache *cache;               /* what earlier builds made; NULL: none */
-	unsigned jobs;                     /* threads of the pack stage; 0: one per CPU */
-	uint64_t time; /* SOURCE_DATE_EPOCH; 0: the newest time in what the profile's source gave */
+	int offline;                       /* the network is not used */
+	const char *lock;   /* a path: gets what the release was made from; NULL: not written */
+	const char *locked; /* a path: the release is made from what this file says; NULL: it is not */
+	unsigned jobs;      /* threads of the pack stage; 0: one per CPU */
+	uint64_t time;      /* SOURCE_DATE_EPOCH; 0: the newest time in what the profile's source gave */
 };
 
 #define BUILD_STAGES_MAX 12

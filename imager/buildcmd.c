@@ -22,9 +22,10 @@
 struct build_command {
 	const char *store, *agent, *sign, *password_file;
 	const char *cache, *cache_size, *artifacts;
+	const char *lock, *locked;
 	struct cli_list keys;
 	uint64_t jobs;
-	int json, no_cache;
+	int json, no_cache, offline;
 };
 
 /* All the key files as one keyring text. */
@@ -147,6 +148,9 @@ static int check_usage(const struct build_command *o, struct build_options *ret,
 	if (o->jobs > JOBS_MAX)
 		return err_set(err, EINVAL, "--jobs: at most %d", JOBS_MAX);
 	ret->jobs = (unsigned)o->jobs;
+	ret->offline = o->offline;
+	ret->lock = o->lock;
+	ret->locked = o->locked;
 	return source_date(&ret->time, err);
 }
 
@@ -201,6 +205,10 @@ static const struct cli_option build_options[] = {
 	{"cache-size", 0, CLI_STRING, OPTION(cache_size), "SIZE",
 		"what the cache may hold (default: 20GiB); what was not used for the longest time goes "
 		"first"},
+	{"offline", 0, CLI_FLAG, OPTION(offline), NULL,
+		"do not use the network; what the cache lacks is named"},
+	{"lock", 0, CLI_STRING, OPTION(lock), "FILE", "write the exact packages of the release into FILE"},
+	{"locked", 0, CLI_STRING, OPTION(locked), "FILE", "build from exactly the packages that FILE tells"},
 	{"json", 0, CLI_FLAG, OPTION(json), NULL, "print the result as JSON"},
 	{0},
 };

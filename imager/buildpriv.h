@@ -5,8 +5,10 @@
 #define IMAGER_BUILDPRIV_H
 
 #include "imager/base/progress.h"
+#include "imager/base/words.h"
 #include "imager/bootfiles.h"
 #include "imager/build.h"
+#include "imager/lock.h"
 #include "imager/profile.h"
 #include "imager/workdir.h"
 
@@ -30,7 +32,9 @@ struct build {
 	struct build_result result;
 	struct progress progress;
 	struct tail tail;
-	char detail[160]; /* what a stage says of itself when it is done */
+	struct lock *lock, *locked; /* what the tree was made of, and what it is to be made of; or NULL */
+	struct words faults;        /* all that is wrong, when a stage that finds several fails */
+	char detail[160];           /* what a stage says of itself when it is done */
 };
 
 /* The stages, in the order of build.c's table. 0 or -errno. */
@@ -46,5 +50,14 @@ int build_sign(struct build *b, struct err *err);
 
 /* One line of what a stage's child prints; arg is the struct build. */
 void build_note_line(const char *text, void *arg);
+
+/* buildlock.c. A line of b->faults; arg is the struct build. */
+void build_note_fault(const char *text, void *arg);
+/* b->locked, where the options name a file. 0 or -errno. */
+int build_read_lock(struct build *b, struct err *err);
+/* b->lock, where a source does not tell it by itself; and whether it is b->locked. input: of source_job. */
+int build_keep_lock(struct build *b, const struct digest *input, struct err *err);
+/* Writes the file that the options name. */
+int build_write_lock(const struct build *b, struct err *err);
 
 #endif

@@ -49,7 +49,9 @@ int build_describe(struct build *b, struct err *err)
 		return r;
 	(void)snprintf(b->detail, sizeof(b->detail), "%s from %s, %zu packages named", b->profile->name,
 		b->profile->from.kind, b->profile->package_count);
-	r = enter_namespaces(err);
+	r = build_read_lock(b, err);
+	if (r >= 0)
+		r = enter_namespaces(err);
 	if (r < 0)
 		return r;
 	r = store_open(b->options->store, 1, &b->store, err);
@@ -75,14 +77,22 @@ int build_obtain(struct build *b, struct err *err)
 		.root = b->work.tree,
 		.workdir = b->work.files,
 		.store = b->store,
+		.cache = b->options->cache,
+		.offline = b->options->offline,
+		.jobs = b->options->jobs,
+		.locked = b->locked,
+		.lock = &b->lock,
 		.input = &input,
 		.line = build_note_line,
+		.fault = build_note_fault,
 		.arg = b,
 	};
 	int r = source_unpack(&job, &b->time, err);
 
 	if (r >= 0 && b->options->time)
 		b->time = b->options->time;
+	if (r >= 0)
+		r = build_keep_lock(b, &input, err);
 	return r < 0 ? r : note_input(b->profile, &input, err);
 }
 
@@ -233,8 +243,10 @@ int build_bind(struct build *b, struct err *err)
 
 int build_publish(struct build *b, struct err *err)
 {
-	int r = store_publish(b->store, &b->release, &b->result.release, &b->result.is_new, err);
+	int r = build_write_lock(b, err);
 
+	if (r >= 0)
+		r = store_publish(b->store, &b->release, &b->result.release, &b->result.is_new, err);
 	if (r >= 0)
 		(void)snprintf(b->detail, sizeof(b->detail), "%s%s", b->result.release.name,
 			b->result.is_new ? "" : ", unchanged: nothing new to publish");

@@ -8,8 +8,10 @@
 #include <stdint.h>
 
 #include "imager/base/err.h"
+#include "imager/cache.h"
 #include "imager/format/digest.h"
 #include "imager/format/store.h"
+#include "imager/lock.h"
 #include "imager/profile.h"
 
 struct source_job {
@@ -17,10 +19,19 @@ struct source_job {
 	const char *root;    /* an empty folder: the tree to be */
 	const char *workdir; /* for files of the source's own; the caller removes it */
 	struct store *store; /* where from: release looks */
+	struct cache *cache; /* what earlier builds fetched and made; NULL: none */
+	int offline;         /* nothing may be fetched: what is not in the cache is a fault */
+	unsigned jobs;       /* threads; 0: as many as are good for it */
+	/* The tree is to be made of just this; NULL: of what the profile means today. */
+	const struct lock *locked;
+	/* Gets what the tree was made of where the source knows and it was not given; lock_free(). */
+	struct lock **lock;
 	/* Gets the digest of what the profile means by name alone: an image, a release. Else as it was. */
 	struct digest *input;
 	/* What is going on, one line at a time; never NULL. */
 	void (*line)(const char *text, void *arg);
+	/* One of several things at fault, to be shown when unpacking fails; never NULL. */
+	void (*fault)(const char *text, void *arg);
 	void *arg;
 };
 
