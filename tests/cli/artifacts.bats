@@ -83,7 +83,7 @@ in_image() { unsquashfs -cat "$(image)" "$1"; }
 
 	# from the cache: nothing is asked for
 	: >requests.log
-	build --json | jq -e '.new | not'
+	build --json --offline | jq -e '.new | not'
 	[ ! -s requests.log ]
 
 	# from a folder, by name and by digest, without network or cache
@@ -92,7 +92,10 @@ in_image() { unsquashfs -cat "$(image)" "$1"; }
 	mkdir stock
 	cp www/tool.tar.gz stock
 	cp www/tool "stock/$(sum www/tool)"
-	build --json --no-cache --artifacts stock | jq -e '.new | not'
+	build --json --no-cache --artifacts stock --offline | jq -e '.new | not'
+	rm stock/tool.tar.gz
+	run -1 build --no-cache --artifacts stock --offline
+	[[ $output == *"p.yaml:6: url: $url/tool.tar.gz: is neither in the cache nor in the folder of --artifacts (as "* ]]
 }
 
 @test "what is not the artifact stops the build: place, digests, nothing published" {
