@@ -67,7 +67,7 @@ struct profile_package {
 
 /* value: the bytes, already decoded ("0x..." and "0s..." in the file are hex and base64, as of setfattr). */
 struct profile_xattr {
-	char *name; /* user., security., trusted. or system. */
+	char *name; /* user., security. or trusted. */
 	void *value;
 	size_t size;
 };

@@ -171,7 +171,7 @@ int profile_add_file(struct yaml_node *node, const char *name, void *base, struc
 
 static int is_xattr_name(const char *name)
 {
-	static const char *const spaces[] = {"user.", "security.", "trusted.", "system."};
+	static const char *const spaces[] = {"user.", "security.", "trusted."};
 
 	for (size_t i = 0; i < ARRAY_SIZE(spaces); i++)
 		if (!strncmp(name, spaces[i], strlen(spaces[i])) && name[strlen(spaces[i])])
@@ -207,11 +207,13 @@ int profile_add_xattr(struct yaml_node *node, const char *name, void *base, stru
 	struct profile_xattr *xattr;
 	int r;
 
+	/* squashfs has no place for others, POSIX ACLs (system.) among them: squashfs_fs.h of Linux,
+	 * SQUASHFS_XATTR_. */
 	if (!is_xattr_name(name))
 		return yaml_fault(node, NULL, err,
-			"xattrs: '%.80s' is not allowed: a name that begins with user., security., trusted. "
-			"or "
-			"system.",
+			"xattrs: '%.80s' is not allowed: a name that begins with user., security. or "
+			"trusted., as "
+			"squashfs cannot hold others",
 			name);
 	r = yaml_text(node, name, &text, err);
 	if (r < 0)

@@ -25,15 +25,23 @@ struct shaping {
 	int root; /* the tree */
 };
 
-/* One of the tree's own programs, as root inside the tree. */
-static int run_inside(const struct shaping *s, const char *const argv[], struct err *err)
+typedef int (*run_fn)(
+	const char *root, const char *const argv[], const struct proc_opts *opts, struct err *err);
+
+static int run_by(run_fn run, const struct shaping *s, const char *const argv[], struct err *err)
 {
 	char epoch[48];
 	const char *const env[] = {epoch, NULL};
 	const struct proc_opts opts = {.env = env, .line = s->job->line, .arg = s->job->arg};
 
 	(void)snprintf(epoch, sizeof(epoch), "SOURCE_DATE_EPOCH=%" PRIu64, s->job->time);
-	return sandbox_run(s->job->root, argv, &opts, err);
+	return run(s->job->root, argv, &opts, err);
+}
+
+/* One of the tree's own programs, as root inside the tree. */
+static int run_inside(const struct shaping *s, const char *const argv[], struct err *err)
+{
+	return run_by(sandbox_run, s, argv, err);
 }
 
 static int add_group(const struct shaping *s, const struct profile_group *g, struct err *err)
@@ -132,14 +140,48 @@ static int shape_artifacts(const struct shaping *s, struct err *err)
 	return artifacts_place(&job, err);
 }
 
+#define RESOLVER       "/etc/resolv.conf"
+#define RESOLVER_ASIDE ".resolv.conf.aside"
+
+/* For the time of a script with the network the tree's own file (or link) makes room for an empty one, over
+ * which sandbox.c lays this machine's. */
+static int swap_resolver(const struct shaping *s, int is_before, struct err *err)
+{
+	const char *name;
+	_cleanup_close_ int etc = intree_parent(s->root, RESOLVER, &name), file = -1;
+
+	if (etc < 0)
+		return err_path(err, -etc, RESOLVER);
+	if (!is_before) {
+		if (unlinkat(etc, name, 0) < 0 ||
+			(renameat(etc, RESOLVER_ASIDE, etc, name) < 0 && errno != ENOENT))
+			return err_path(err, errno, RESOLVER);
+		return 0;
+	}
+	if (renameat(etc, name, etc, RESOLVER_ASIDE) < 0 && errno != ENOENT)
+		return err_path(err, errno, RESOLVER);
+	file = openat(etc, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return file < 0 ? err_path(err, errno, RESOLVER) : 0;
+}
+
+static int run_networked(const struct shaping *s, const char *const argv[], struct err *err)
+{
+	int r = swap_resolver(s, 1, err);
+
+	if (r == 0)
+		r = run_by(sandbox_run_networked, s, argv, err);
+	return r < 0 ? r : swap_resolver(s, 0, err);
+}
+
 /* By sh -e, which stops at the first failure. Nothing of the text stays in the tree. */
 static int shape_scripts(const struct shaping *s, struct err *err)
 {
 	for (size_t i = 0; i < s->profile->script_count; i++) {
 		const struct profile_script *script = &s->profile->scripts[i];
 		const char *const argv[] = {"/bin/sh", "-e", "-c", script->run, script->name, NULL};
+		int r = script->network ? run_networked(s, argv, err) : run_inside(s, argv, err);
 
-		if (run_inside(s, argv, err) < 0)
+		if (r < 0)
 			return err_prefix(err, "scripts: %s", script->name);
 	}
 	return 0;

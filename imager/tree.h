@@ -21,8 +21,8 @@ struct tree_job {
 
 /*
  * In this order: groups, users, files, artifacts, scripts, units, and last the removal of what the exclude
- * patterns name. Groups, users, scripts and units run the tree's own programs (sandbox.h), without a network.
- * 0 or -errno; the sentence names the item.
+ * patterns name. Groups, users, scripts and units run the tree's own programs (sandbox.h); scripts alone may
+ * have the network. 0 or -errno; the sentence names the item.
  */
 int tree_apply(const struct tree_job *job, struct err *err);
 

@@ -84,12 +84,14 @@ root_build() {
 
 @test "a tree of every kind of entry: the release of root's build to the byte" {
 	profile "from: {tar: $WHERE/tree.tar}" "files:" "- {path: /etc/x, content: y, owner: '5', group: '65534'}" \
-		"- {path: /opt/new/y, content: y}" "scripts:" "- name: look" "  run: |" \
+		"- {path: /opt/new/y, content: y, xattrs: {user.a: b, security.capability:" \
+		"    '0x0100000200200000000000000000000000000000'}}" "scripts:" "- name: look" "  run: |" \
 		"    echo gone >/dev/null; echo seen >/dev/stdout" \
 		"    [ -e /proc/self/exe ] && [ \$\$ -lt 5 ] && read -r host </proc/sys/kernel/hostname" \
 		"    while read -r key rights; do [ \$key != CapEff: ] || echo \$rights >/etc/rights; done </proc/self/status" \
 		"    for name in /sys/class/net/*; do echo \$name; done >/etc/links; umask >/etc/umask" \
-		"    echo \$host >/etc/host"
+		"    echo \$host >/etc/host" \
+		"- {name: online, network: true, run: 'for name in /sys/class/net/*; do echo \$name; done >>/etc/links'}"
 	root_build >root.json
 	umask 0077
 	user_build >user.json
@@ -106,7 +108,8 @@ root_build() {
 	[ "$(stat -c '%u:%g %a' out/usr/bin/suid out/var/hidden/x out/var/fifo out/var/link out/etc/x out/opt/new | xargs)" = \
 		"0:65534 6755 107:65533 644 0:0 620 5:6 777 5:65534 644 0:0 755" ]
 	[ "$(cat out/etc/rights out/etc/links out/etc/umask out/etc/host | xargs)" = \
-		"00000000a00405fb /sys/class/net/lo 0022 localhost" ]
+		"00000000a00405fb /sys/class/net/lo /sys/class/net/* 0022 localhost" ]
+	[ "$(getcap out/opt/new/y)" = "out/opt/new/y cap_net_raw=ep" ]
 }
 
 @test "a folder of the user's own is root's in the image; of others' files he is told" {
@@ -120,6 +123,12 @@ root_build() {
 	chown -R -h "$THEIR:" mine
 	user_build >user.json
 	[ "$(jq .root root.json)" = "$(jq .root user.json)" ]
+}
+
+@test "an attribute that is root's alone" {
+	profile "from: {tar: $WHERE/tree.tar}" "files: [{path: /etc/x, content: y, xattrs: {trusted.x: y}}]"
+	run -2 user_build
+	[[ $output == *"p.yaml:3: xattrs: /etc/x: trusted.x: only root's build can set it" ]]
 }
 
 @test "an owner outside the map and a device node: named, and the store is empty" {

@@ -251,6 +251,8 @@ static const struct {
 		"p.yaml:3: path: '/' is not allowed"},
 	{XATTRS "colour: x}}]\n", "p.yaml:3: xattrs: 'colour' is not allowed: a name that begins with user."},
 	{XATTRS "user.: x}}]\n", "p.yaml:3: xattrs: 'user.' is not allowed"},
+	{XATTRS "system.posix_acl_access: x}}]\n",
+		"p.yaml:3: xattrs: 'system.posix_acl_access' is not allowed"},
 	{XATTRS "user.a: 0x1}}]\n", "p.yaml:3: user.a: '0x1' is not allowed: 0x and hex digits"},
 	{XATTRS "user.a: 0xzz}}]\n", "p.yaml:3: user.a: '0xzz' is not allowed"},
 	{XATTRS "user.a: 0sA}}]\n", "p.yaml:3: user.a: '0sA' is not allowed"},

@@ -84,7 +84,7 @@ static void test_file_faults(void **state)
 		{"files: [{path: /x, content: y, group: g}]\n",
 			"p.yaml:3: group: the image has no group 'g'"},
 		{"files: [{path: /d, source: folder, mode: 0700}]\n",
-			"p.yaml:3: files: /d: mode, owner and group are"},
+			"p.yaml:3: files: /d: mode, owner, group and xattrs are"},
 		{"files: [{path: /etc, content: y}]\n", "/etc: Is a directory"},
 	};
 
