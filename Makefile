@@ -12,7 +12,7 @@ DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-ras
 	libsodium-dev libfyaml-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libnl-3-dev \
 	libnl-route-3-dev libkmod-dev libzstd-dev libcap-dev libseccomp-dev \
 	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools \
-	libcmocka-dev bats perl python3 qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
+	libcmocka-dev bats perl python3 python3-yaml qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
 	attr libcap2-bin createrepo-c docker-registry gnupg umoci \
 	zstd cpio jq uidmap curl aria2 procps clang-format shellcheck codespell man-db
 
@@ -67,6 +67,10 @@ SRC_format := \
 	imager/format/yaml.c \
 	imager/format/yamlalias.c \
 	imager/format/yamldoc.c \
+	imager/format/yamlinclude.c \
+	imager/format/yamljson.c \
+	imager/format/yamlmerge.c \
+	imager/format/yamlprint.c \
 	imager/format/yamltree.c
 
 SRC_wire := \
@@ -112,9 +116,12 @@ SRC_imager := \
 	imager/password.c \
 	imager/profile.c \
 	imager/profilecheck.c \
+	imager/profilecmd.c \
 	imager/profilefrom.c \
 	imager/profileitems.c \
 	imager/profilekeys.c \
+	imager/profilesource.c \
+	imager/profilevars.c \
 	imager/rpmdb.c \
 	imager/sandbox.c \
 	imager/scrub.c \

@@ -8,6 +8,7 @@
 
 static const struct cli_command *const commands[] = {
 	&command_build,
+	&command_profile,
 	&command_keygen,
 	&command_sign,
 	&command_verify,

@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "imager/base/cli.h"
 #include "imager/base/err.h"
 #include "imager/cache.h"
 #include "imager/format/store.h"
 
 struct build_options {
 	const char *profile, *store;       /* paths */
+	const struct cli_list *sets;       /* variables of the profile, as of profile_load_set */
 	const char *agent;                 /* path of swarmboot-init */
 	const char *keyring;               /* text of the public keys the initramfs trusts, checked */
 	const struct minisign_secret *key; /* signs the release; NULL: it stays unsigned */

@@ -14,6 +14,7 @@
 #include "imager/commands.h"
 #include "imager/format/json.h"
 #include "imager/jsonout.h"
+#include "imager/profile.h"
 #include "imager/sign.h"
 
 #define DEFAULT_AGENT "/usr/lib/swarmboot/swarmboot-init"
@@ -23,7 +24,7 @@ struct build_command {
 	const char *store, *agent, *sign, *password_file;
 	const char *cache, *cache_size, *artifacts;
 	const char *lock, *locked;
-	struct cli_list keys;
+	struct cli_list keys, sets;
 	uint64_t jobs;
 	int json, no_cache, offline;
 };
@@ -181,6 +182,7 @@ static int run_build(const void *opts, char **args, struct err *err)
 		return r;
 	options.key = o->sign ? &key : NULL;
 	options.keyring = keyring.data;
+	options.sets = &o->sets;
 	r = build_run(&options, &result, err);
 	if (r < 0)
 		return r == -EINVAL ? CLI_FAULT : r;
@@ -192,6 +194,7 @@ static int run_build(const void *opts, char **args, struct err *err)
 static const struct cli_option build_options[] = {
 	{"store", 's', CLI_STRING, OPTION(store), "DIR", STORE_OPTION_HELP},
 	{"key", 'k', CLI_LIST, OPTION(keys), "FILE.pub", "a public key the nodes trust; may be given again"},
+	{"set", 0, CLI_LIST, OPTION(sets), "NAME=VALUE", PROFILE_SET_HELP},
 	{"sign", 0, CLI_STRING, OPTION(sign), "FILE.key", "sign the release with this secret key"},
 	{"password-file", 0, CLI_STRING, OPTION(password_file), "FILE", "the secret key's password"},
 	{"agent", 0, CLI_STRING, OPTION(agent), "FILE",

@@ -43,7 +43,7 @@ static int enter_namespaces(struct err *err)
 /* Nothing of the store is touched before the profile is found good. */
 int build_describe(struct build *b, struct err *err)
 {
-	int r = profile_load(b->options->profile, &b->profile, err);
+	int r = profile_load_set(b->options->profile, b->options->sets, &b->profile, err);
 
 	if (r < 0)
 		return r;
@@ -52,6 +52,8 @@ int build_describe(struct build *b, struct err *err)
 	r = build_read_lock(b, err);
 	if (r >= 0)
 		r = enter_namespaces(err);
+	if (r >= 0)
+		r = profile_take_source(b->profile, err);
 	if (r < 0)
 		return r;
 	r = store_open(b->options->store, 1, &b->store, err);

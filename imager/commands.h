@@ -17,4 +17,6 @@ extern const struct cli_command command_pull;   /* transfercmd.c */
 extern const struct cli_command command_export; /* transfercmd.c */
 extern const struct cli_command command_import; /* transfercmd.c */
 
+extern const struct cli_command command_profile; /* profilecmd.c */
+
 #endif

@@ -1,7 +1,7 @@
 /*
- * Owns the profile's loading. Its format is profilekeys.c's, reading and the faults' places are
- * imager/format/yaml.c's work, what values must be beyond their kind is profilecheck.c's; what they do to a
- * tree is tree.c's and the sources'.
+ * Owns the profile's loading. Its format is profilekeys.c's, reading, merging and the faults' places are
+ * imager/format/yaml.h's, variables are profilevars.c's, what values must be beyond their kind is
+ * profilecheck.c's; what they do to a tree is tree.c's and the sources'.
  */
 #include "imager/profile.h"
 
@@ -10,37 +10,46 @@
 
 #include "imager/profilecheck.h"
 #include "imager/profilekeys.h"
+#include "imager/profilevars.h"
 
 #define DEFAULT_LEVEL 9
 #define DEFAULT_BLOCK (256 * 1024)
 
-static int load(struct profile *p, const char *path, struct err *err)
+static int load(struct profile *p, const char *path, const struct cli_list *sets, struct err *err)
 {
-	const char *slash = strrchr(path, '/');
-	int r = yaml_load(path, &p->doc, err);
+	int r = yaml_load_merged(path, profile_keys, &p->doc, err);
 
 	if (r < 0)
 		return r;
-	p->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
-	if (!p->folder)
-		return err_oom(err, path);
 	p->squashfs.level = DEFAULT_LEVEL;
 	p->squashfs.block = DEFAULT_BLOCK;
-	r = yaml_read_map(yaml_root(p->doc), profile_keys, p, err);
-	if (r < 0)
-		return r;
-	return profile_check(p, path, err);
+	r = profile_vars_apply(p->doc, sets, err);
+	if (r == 0)
+		r = yaml_read_map(yaml_root(p->doc), profile_keys, p, err);
+	return r < 0 ? r : profile_check(p, err);
 }
 
-int profile_load(const char *path, struct profile **ret, struct err *err)
+int profile_load_set(const char *path, const struct cli_list *sets, struct profile **ret, struct err *err)
 {
 	_cleanup_profile_ struct profile *p = calloc(1, sizeof(*p));
-	int r = p ? load(p, path, err) : err_oom(err, path);
+	int r = p ? load(p, path, sets, err) : err_oom(err, path);
 
 	if (r < 0)
 		return r;
 	*ret = TAKE(p);
 	return 0;
+}
+
+int profile_load(const char *path, struct profile **ret, struct err *err)
+{
+	return profile_load_set(path, NULL, ret, err);
+}
+
+int profile_whole(struct profile *p, struct err *err)
+{
+	if (yaml_whole_paths(yaml_root(p->doc), profile_keys) < 0)
+		return err_oom(err, p->name);
+	return profile_vars_escape(yaml_root(p->doc), err);
 }
 
 void profile_free(struct profile *p)
@@ -49,7 +58,6 @@ void profile_free(struct profile *p)
 		return;
 	profile_free_items(p);
 	yaml_release_map(profile_keys, p);
-	free(p->folder);
 	yaml_free(p->doc);
 	free(p);
 }

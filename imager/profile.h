@@ -1,6 +1,6 @@
 /*
- * describe: the profile, a YAML file that says what a node image is made of. The tables in profile.c are the
- * format; docs/profile.md is its description for people.
+ * describe: the profile, a YAML file that says what a node image is made of. The tables in profilekeys.c are
+ * the format; docs/profile.md is its description for people.
  */
 #ifndef IMAGER_PROFILE_H
 #define IMAGER_PROFILE_H
@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "imager/base/cleanup.h"
+#include "imager/base/cli.h"
 #include "imager/base/err.h"
 #include "imager/format/digest.h"
 #include "imager/format/yaml.h"
@@ -156,19 +157,37 @@ struct profile {
 	struct {
 		uint64_t level, block;
 	} squashfs;
-	struct yaml_doc *doc;
-	char *folder;         /* of the profile file; relative paths start here */
-	struct digest source; /* of the profile's text and the files it names */
+	struct yaml_doc *doc; /* merged, the variables' values in their places */
+	struct digest source; /* profile_take_source's */
 };
 
+#define PROFILE_SET_HELP "give a variable of the profile another value; may be given again"
+
 /*
- * Reads, checks and completes the profile. -EINVAL with "file:line: key: what is wrong, what is allowed" for
- * a fault in the file, including a file it names that cannot be read; else -errno.
+ * Reads, checks and completes the profile: what it includes is merged, variables are replaced, paths are
+ * absolute. -EINVAL with "file:line: key: what is wrong, what is allowed" for a fault in a file, including a
+ * file it names that cannot be read; else -errno. sets: "NAME=VALUE" each for variables of the profile (NULL:
+ * none); a wrong one is -EINVAL as well.
  */
+int profile_load_set(const char *path, const struct cli_list *sets, struct profile **ret, struct err *err);
 int profile_load(const char *path, struct profile **ret, struct err *err);
 void profile_free(struct profile *p);
 DEFINE_CLEANUP(struct profile *, profile_free)
 #define _cleanup_profile_ _cleanup_(profile_free_p)
+
+/*
+ * Changes p->doc to what loads as the same profile from any folder when it is printed (yamljson.h): paths are
+ * absolute, "${vars." has its escape. 0 or -errno.
+ */
+int profile_whole(struct profile *p, struct err *err);
+
+/*
+ * Sets p->source: the digest of what decides the image as far as the profile's side goes, that is the merged
+ * profile with its variables' values and the contents of all files and folders that it names. The same inputs
+ * in another folder have the same digest. Reads all of them. -EINVAL with the place of a file that cannot be
+ * read.
+ */
+int profile_take_source(struct profile *p, struct err *err);
 
 /* Whether the exclude and keep patterns take `path` ("/usr/share/doc/x") out of the image. */
 int profile_excludes(const struct profile *p, const char *path);

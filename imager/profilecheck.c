@@ -1,12 +1,11 @@
 /*
  * Owns what a profile must keep beyond the kinds of its keys: what goes together, which values fit, which
- * files must be there. Completes its paths and takes the digest of its inputs.
+ * files must be there. What goes for the source of the tree is profilefrom.c's.
  */
 #include "imager/profilecheck.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,83 +82,44 @@ static int check_boot(struct profile *p, struct err *err)
 	return 0;
 }
 
-static int add_file_digest(struct digest_stream *stream, const char *path, struct err *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct digest digest;
-	int r = fd < 0 ? -errno : digest_fd(fd, &digest, NULL, NULL, NULL);
-
-	if (r < 0)
-		return err_path(err, -r, path);
-	return digest_stream_add(stream, digest.bytes, sizeof(digest.bytes));
-}
-
-/* A folder's files are not hashed here: the image's own digest tells them. */
-static int add_source(const struct profile_file *file, struct digest_stream *stream, struct err *err)
-{
-	struct stat st;
-	struct err why = {0};
-
-	if (stat(file->source, &st) < 0)
-		return yaml_fault(file->node, "source", err, "%s: %s", file->source, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return yaml_fault(file->node, "source", err, "%s: neither a file nor a folder", file->source);
-	if (add_file_digest(stream, file->source, &why) < 0)
-		return yaml_fault(file->node, "source", err, "%s", why.text);
-	return 0;
-}
-
-/* The artifact itself is told by its digest, which stands in the profile. */
-static int check_artifact(const struct profile_artifact *artifact, struct err *err)
+static int check_file(struct yaml_node *node, const char *path, int may_be_folder, struct err *err)
 {
 	struct stat st;
 
-	if (!artifact->source)
+	if (!path)
 		return 0;
-	if (stat(artifact->source, &st) < 0)
-		return yaml_fault(artifact->node, "source", err, "%s: %s", artifact->source, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return yaml_fault(artifact->node, "source", err, "%s: not a file", artifact->source);
-	return 0;
+	if (stat(path, &st) < 0 || access(path, R_OK) < 0)
+		return yaml_fault(node, "source", err, "%s: %s", path, strerror(errno));
+	if (S_ISREG(st.st_mode) || (may_be_folder && S_ISDIR(st.st_mode)))
+		return 0;
+	return yaml_fault(node, "source", err, "%s: %s", path,
+		may_be_folder ? "neither a file nor a folder" : "not a file");
 }
 
-static int check_artifacts(struct profile *p, struct err *err)
+/* The copied files are there. */
+static int check_files(struct profile *p, struct err *err)
 {
 	int r = 0;
 
+	for (size_t i = 0; r == 0 && i < p->file_count; i++)
+		r = check_file(p->files[i].node, p->files[i].source, 1, err);
 	for (size_t i = 0; r == 0 && i < p->artifact_count; i++)
-		r = check_artifact(&p->artifacts[i], err);
+		r = check_file(p->artifacts[i].node, p->artifacts[i].source, 0, err);
 	return r;
 }
 
-static int take_sources(struct profile *p, const char *path, struct err *err)
-{
-	struct digest_stream *stream = digest_stream_new();
-	int r = stream ? add_file_digest(stream, path, err) : err_oom(err, path);
-
-	for (size_t i = 0; r >= 0 && i < p->file_count; i++)
-		if (p->files[i].source)
-			r = add_source(&p->files[i], stream, err);
-	if (r >= 0)
-		r = digest_stream_end(stream, &p->source);
-	digest_stream_free(stream);
-	return r;
-}
-
-int profile_check(struct profile *p, const char *path, struct err *err)
+int profile_check(struct profile *p, struct err *err)
 {
 	static int (*const checks[])(struct profile * p, struct err * err) = {
 		profile_check_from,
 		check_numbers,
 		check_texts,
 		check_boot,
-		check_artifacts,
+		check_files,
 	};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
 		r = checks[i](p, err);
-	return r < 0 ? r : take_sources(p, path, err);
+	return r;
 }

@@ -4,8 +4,8 @@
 
 #include "imager/profile.h"
 
-/* Checks p, read from path, completes it and sets p->source. 0 or -errno as of profile_load. */
-int profile_check(struct profile *p, const char *path, struct err *err);
+/* Checks p and completes it. 0 or -errno as of profile_load. */
+int profile_check(struct profile *p, struct err *err);
 
 /* A part of profile_check: the source, its packages and repositories; sets p->from.kind. */
 int profile_check_from(struct profile *p, struct err *err);

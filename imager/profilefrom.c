@@ -233,7 +233,9 @@ int profile_check_from(struct profile *p, struct err *err)
 	int r;
 
 	if (!kind)
-		return yaml_fault(root, "from", err, "exactly one of " FROM_KINDS " is wanted");
+		return yaml_fault(root, "from", err,
+			"exactly one of " FROM_KINDS
+			" is wanted; 'from: !replace' drops that of an included file");
 	p->from.kind = kind->name;
 	r = kind->check(p, root, err);
 	if (r == 0)

@@ -190,7 +190,7 @@ static int is_null(const struct yaml_node *node)
 	return node->shape == YAML_SCALAR && !node->text;
 }
 
-static int read_table(struct yaml_node *node, const struct yaml_key *k, void *base, struct err *err)
+int yaml_read_table(struct yaml_node *node, const struct yaml_key *k, void *base, struct err *err)
 {
 	if (node->shape != YAML_MAPPING)
 		return yaml_fault(node, k->name, err, "a mapping is wanted: %s",
@@ -229,8 +229,10 @@ static int read_value(struct yaml_node *node, const struct yaml_key *k, void *ba
 		return read_map(node, k, field, err);
 	case YAML_LIST:
 		return read_list(node, k, base, err);
+	case YAML_INCLUDE:
+		return 0;
 	case YAML_TABLE:
-		return read_table(node, k, base, err);
+		return yaml_read_table(node, k, base, err);
 	default:
 		return read_scalar(node, k, field, err);
 	}

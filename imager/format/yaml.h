@@ -48,6 +48,7 @@ enum yaml_kind {
 	YAML_STRINGS, /* struct yaml_strings: a list of strings (one string counts as a list of one) */
 	YAML_MAP,     /* a nested mapping, read by .keys into base + offset */
 	YAML_LIST,    /* a list of mappings or values, each handed to .each */
+	YAML_INCLUDE, /* what yaml_load_merged takes out; nothing is read */
 	YAML_TABLE, /* a mapping of name -> value (never empty) with free names, each handed to .each with its
 		       name */
 };
@@ -64,7 +65,7 @@ struct yaml_key {
 	size_t offset; /* of the field below `base` */
 	int required;
 	const char *allowed;         /* what is allowed, for the sentence; NULL: told from the kind */
-	const struct yaml_key *keys; /* YAML_MAP; of a YAML_LIST: its items', for yaml_release_map's caller */
+	const struct yaml_key *keys; /* YAML_MAP; of a YAML_LIST: its items' */
 	/* YAML_LIST: name is NULL. base is the base of the table. 0 or negative with err set (yaml_fault). */
 	int (*each)(struct yaml_node *node, const char *name, void *base, struct err *err);
 };
@@ -72,6 +73,9 @@ struct yaml_key {
 /* Reads a mapping by the table into base. Unknown and repeated keys, missing required ones and wrong types
  * are faults. */
 int yaml_read_map(struct yaml_node *node, const struct yaml_key *keys, void *base, struct err *err);
+
+/* Calls k->each as for a key of kind YAML_TABLE. */
+int yaml_read_table(struct yaml_node *node, const struct yaml_key *k, void *base, struct err *err);
 
 /* Frees what yaml_read_map made: the texts, lists and mappings of the table, but nothing of .each. */
 void yaml_release_map(const struct yaml_key *keys, void *base);
@@ -81,5 +85,31 @@ struct yaml_node *yaml_find(struct yaml_node *node, const char *key);
 
 /* A scalar's text; -EINVAL with a fault when it is none. free(). */
 int yaml_text(struct yaml_node *node, const char *key, char **ret, struct err *err);
+
+/* ---- documents of several files ---- */
+
+/*
+ * The file with all that its key "include" names (a path or a list of them, from its own folder), nested: the
+ * included files come first, in their order and each once, and what comes later is laid over it. Mappings
+ * merge key by key, lists append, single values replace; the tag "!replace" at a value replaces as well. keys
+ * says which values are lists even where they are one text. "include" itself is gone from the result. Limits:
+ * 64 files, 16 levels, YAML_LIMIT bytes. As yaml_load; what is wrong with an included file is -EINVAL.
+ */
+int yaml_load_merged(const char *path, const struct yaml_key *keys, struct yaml_doc **ret, struct err *err);
+
+/* Lays `over`, which is empty afterwards, upon doc. -EINVAL with the fault's place. */
+int yaml_merge(struct yaml_doc *doc, struct yaml_doc *over, const struct yaml_key *keys, struct err *err);
+
+/* May free *text, a value's that is never NULL, and put another in its place. 0 or negative with err set. */
+typedef int yaml_edit(const struct yaml_node *node, char **text, void *arg, struct err *err);
+
+/* Calls edit for every single value of the tree, keys left out, until it fails. */
+int yaml_edit_texts(struct yaml_node *node, yaml_edit *edit, void *arg, struct err *err);
+
+/* Gives a single value another text, and `place` for a place. 0 or -ENOMEM. */
+int yaml_set_text(struct yaml_doc *doc, struct yaml_node *node, const char *place, const char *text);
+
+/* Makes the relative paths of the tree (YAML_PATH of keys) whole. 0 or -ENOMEM. */
+int yaml_whole_paths(struct yaml_node *node, const struct yaml_key *keys);
 
 #endif

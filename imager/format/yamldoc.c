@@ -62,8 +62,11 @@ static struct reader *reader_new(const char *text, size_t len)
 static int line_of(struct fy_token *token)
 {
 	const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
+	enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_ANY;
+	/* The mark of a block is its first line of text; it begins with the "|" before. */
+	int is_block = style == FYSS_LITERAL || style == FYSS_FOLDED;
 
-	return mark ? mark->line + 1 : 1;
+	return mark ? mark->line + 1 - is_block : 1;
 }
 
 /* The first error libfyaml collected: "file:line: sentence". */

@@ -129,11 +129,11 @@ in_image() {
 		[[ $output == "swarmboot build: p.yaml:$sentence"* && $output != *--help* ]]
 		[ ! -e "$SWARMBOOT_STORE/index.json" ]
 	done <<-'EOF'
-		name: n\nfrom: {dir: /}\nfoo: 1|3: foo: unknown key; allowed are name, version
+		name: n\nfrom: {dir: /}\nfoo: 1|3: foo: unknown key; allowed are name, include
 		name: n\nfrom: {dir: /}\noverlay: {limit: [1]}|3: limit: a single value is wanted
-		name: n\nfrom: {dir: /}\nfiles:\n- path: /x\n  source: gone|5: source: ./gone: No such file
+		name: n\nfrom: {dir: /}\nfiles:\n- path: /x\n  source: gone|5: source: /
 		name: n\nfrom: {dir: /gone}|2: from.dir: /gone: No such file
-		name: n\nfrom: {tar: gone.tar}|2: from.tar: ./gone.tar: No such file
+		name: n\nfrom: {tar: gone.tar}|2: from.tar: /
 		name: N\nfrom: {dir: /}|1: name: 'N' is not allowed
 	EOF
 	run -1 swarmboot build --key a.pub gone.yaml

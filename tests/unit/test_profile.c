@@ -161,7 +161,8 @@ static const struct {
 	{"from: {dir: /}\n", "p.yaml:1: name: is missing"},
 	{"name: n\n", "p.yaml:1: from: is missing; wanted is debian, rpm, oci, tar, dir or release"},
 	{"name: Big\nfrom: {dir: /}\n", "p.yaml:1: name: 'Big' is not allowed: 1 to 63 of a-z"},
-	{HEAD "package: [a]\n", "p.yaml:3: package: unknown key; allowed are name, version, from"},
+	{HEAD "package: [a]\n",
+		"p.yaml:3: package: unknown key; allowed are name, include, vars, version, from"},
 	{HEAD "kernel: {pkg: x}\n", "p.yaml:3: pkg: unknown key; allowed are package, cmdline, modules"},
 	{HEAD "packages: systemd\n", "p.yaml:3: packages: a list is wanted: a list of package names"},
 	{HEAD "files: {a: b}\n", "p.yaml:3: files: a list is wanted"},
@@ -291,25 +292,6 @@ static void test_unreadable(void **state)
 	assert_non_null(strstr(err.text, "gone.yaml"));
 }
 
-/* The source digest follows the profile's text and the files it names. */
-static void test_source_digest(void **state)
-{
-	_cleanup_free_ char *source = path_join(*state, "motd"),
-			    *path = put_profile(*state, HEAD "files: [{path: /m, source: motd}]\n");
-	struct digest digests[3];
-	static const char *const texts[] = {"one", "two", "one"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		_cleanup_profile_ struct profile *p = NULL;
-
-		assert_int_equal(write_file(source, &(struct file_content){texts[i], 3, 0644}, NULL), 0);
-		assert_int_equal(profile_load(path, &p, NULL), 0);
-		digests[i] = p->source;
-	}
-	assert_false(digest_equal(&digests[0], &digests[1]));
-	assert_true(digest_equal(&digests[0], &digests[2]));
-}
-
 static void test_excludes(void **state)
 {
 	static const struct {
@@ -349,7 +331,6 @@ int main(void)
 		unit_test_in_dir(test_defaults),
 		unit_test_in_dir(test_faults),
 		unit_test_in_dir(test_unreadable),
-		unit_test_in_dir(test_source_digest),
 		unit_test_in_dir(test_excludes),
 	};
 
