@@ -204,6 +204,7 @@ static void describe_release(struct build *b)
 	r->created = b->time;
 	r->source = p->source;
 	r->overlay_limit = p->overlay.limit;
+	r->memory_reserve = p->memory.reserve;
 }
 
 static int list_packages(struct build *b, struct err *err)

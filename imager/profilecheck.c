@@ -13,7 +13,8 @@
 #include "imager/base/io.h"
 #include "imager/format/release.h"
 
-#define CMDLINE_MAX 1000 /* bytes; the head and the group add theirs */
+#define CMDLINE_MAX 1000                 /* bytes; the head and the group add theirs */
+#define RESERVE_MIN (UINT64_C(64) << 20) /* what the agent itself keeps beside the image */
 
 /* Kernel arguments stand in boot scripts, where braces would be variables. */
 static int is_argument(const char *text)
@@ -54,8 +55,8 @@ static int check_numbers(struct profile *p, struct err *err)
 		return yaml_fault(root, "squashfs.block", err, "a power of two from 4KiB to 1MiB is wanted");
 	if (p->overlay.limit > RELEASE_NUMBER_MAX)
 		return yaml_fault(root, "overlay.limit", err, "at most 8192TiB are allowed");
-	if (p->memory.reserve > RELEASE_NUMBER_MAX)
-		return yaml_fault(root, "memory.reserve", err, "at most 8192TiB are allowed");
+	if (p->memory.reserve && (p->memory.reserve < RESERVE_MIN || p->memory.reserve > RELEASE_NUMBER_MAX))
+		return yaml_fault(root, "memory.reserve", err, "64MiB to 8192TiB are allowed");
 	return 0;
 }
 

@@ -15,17 +15,18 @@ uint64_t memory_total(void)
 	return (uint64_t)info.totalram * info.mem_unit;
 }
 
-int memory_plan(uint64_t total, uint64_t image, uint64_t overlay, struct memory_plan *ret, struct err *err)
+int memory_plan(uint64_t total, const struct memory_wants *wants, struct memory_plan *ret, struct err *err)
 {
-	uint64_t free = total > MEMORY_RESERVE ? total - MEMORY_RESERVE : 0;
-	uint64_t wanted = overlay ? overlay : MEMORY_OVERLAY_MIN;
+	uint64_t reserve = wants->reserve ? wants->reserve : MEMORY_RESERVE, image = wants->image;
+	uint64_t free = total > reserve ? total - reserve : 0;
+	uint64_t wanted = wants->overlay ? wants->overlay : MEMORY_OVERLAY_MIN;
 
 	if (image > free || wanted > free - image)
 		return err_set(err, ENOMEM,
 			"not enough memory: image %llu MiB + overlay %llu MiB + reserve %llu MiB > %llu MiB "
 			"of RAM",
-			MIB(image), MIB(wanted), MIB(MEMORY_RESERVE), MIB(total));
-	if (!overlay) {
+			MIB(image), MIB(wanted), MIB(reserve), MIB(total));
+	if (!wants->overlay) {
 		wanted = total / 4 > MEMORY_OVERLAY_MIN ? total / 4 : MEMORY_OVERLAY_MIN;
 		if (wanted > free - image)
 			wanted = free - image;

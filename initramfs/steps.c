@@ -100,6 +100,9 @@ int step_network(struct agent *a, struct err *err)
 static int note_release(struct agent *a, const struct obtained *got, struct err *err)
 {
 	struct report *report = &a->reporter.report;
+	const struct memory_wants wants = {.image = got->release.root.size,
+		.overlay = got->release.overlay_limit,
+		.reserve = got->release.memory_reserve};
 	char hex[65];
 	int r;
 
@@ -108,7 +111,7 @@ static int note_release(struct agent *a, const struct obtained *got, struct err 
 	report->sequence = got->release.sequence;
 	digest_hex(&got->release.root.digest, hex);
 	(void)snprintf(a->image, sizeof(a->image), AGENT_IMAGES "/%s.squashfs", hex);
-	r = memory_plan(memory_total(), a->release.root.size, a->release.overlay_limit, &a->memory, err);
+	r = memory_plan(memory_total(), &wants, &a->memory, err);
 	if (r == 0)
 		r = mount_resize(AGENT_RUN, a->memory.runtime, err);
 	if (r == 0)

@@ -23,6 +23,7 @@ struct field {
 	int (*check)(const char *value); /* KIND_TEXT: 0 or negative */
 	const char *allowed;             /* KIND_TEXT: what check allows */
 	json_int_t min;                  /* KIND_NUMBER */
+	int optional;                    /* KIND_NUMBER: 0 is not written, and missing is 0 */
 };
 
 /* uname -r; it becomes the name of a folder. */
@@ -67,6 +68,7 @@ static const struct field fields[] = {
 	{NULL, "created", .kind = KIND_NUMBER, MEMBER(created)},
 	{NULL, "source", .kind = KIND_DIGEST, MEMBER(source)},
 	{NULL, "overlay_limit", .kind = KIND_NUMBER, MEMBER(overlay_limit)},
+	{NULL, "memory_reserve", .kind = KIND_NUMBER, MEMBER(memory_reserve), .optional = 1},
 	{"kernel", "release", TEXT(kernel_release), .check = check_kernel_release,
 		.allowed = "letters, digits and . _ + ~ -"},
 	PART("kernel", kernel),
@@ -115,6 +117,8 @@ static int add_fields(json_t *root, const struct release *r)
 	for (const struct field *f = fields; f < fields + ARRAY_SIZE(fields); f++) {
 		json_t *object = object_of(root, f->object);
 
+		if (f->optional && !*(const uint64_t *)(const void *)((const char *)r + f->offset))
+			continue;
 		if (!object || json_object_set_new(object, f->key, field_json(f, r)) < 0)
 			return -ENOMEM;
 	}
@@ -183,7 +187,7 @@ static int read_field(const struct field *f, const json_t *root, struct release 
 	if (f->object && object && !json_is_object(object))
 		return err_set(err, EBADMSG, "release manifest: %s: not an object", f->object);
 	if (!value)
-		return fault(f, err, "missing", "");
+		return f->optional ? 0 : fault(f, err, "missing", "");
 	switch (f->kind) {
 	case KIND_NUMBER:
 		return read_number(f, value, r, err);

@@ -37,8 +37,9 @@ struct release {
 	char cmdline[RELEASE_CMDLINE_SIZE];     /* the profile's own kernel arguments */
 	struct release_part kernel, initramfs, root, packages;
 	uint64_t package_count;
-	struct digest source;   /* of the profile's merged text */
-	uint64_t overlay_limit; /* bytes the node's overlay tmpfs may hold; 0: the agent's default */
+	struct digest source;    /* of the profile's merged text */
+	uint64_t overlay_limit;  /* bytes the node's overlay tmpfs may hold; 0: the agent's default */
+	uint64_t memory_reserve; /* bytes of RAM a node must have besides image and overlay; 0: likewise */
 };
 
 /* The same struct gives the same bytes: fixed key order, no white space, a newline at the end. 0 or -ENOMEM.
@@ -47,8 +48,8 @@ int release_format(const struct release *r, struct buf *ret);
 
 /*
  * -EBADMSG with "release manifest: KEY: what is wrong" for anything not as described: unknown keys under
- * "critical", missing keys, wrong types, sizes outside 0..2^53, names that parse_name refuses. Unknown keys
- * elsewhere are ignored.
+ * "critical", missing keys (but memory_reserve, which older releases do not have), wrong types, sizes outside
+ * 0..2^53, names that parse_name refuses. Unknown keys elsewhere are ignored.
  */
 int release_parse(const char *data, size_t len, struct release *ret, struct err *err);
 

@@ -19,28 +19,33 @@
 static void test_memory_plan(void **state)
 {
 	static const struct {
-		uint64_t total, image, overlay; /* MiB */
+		uint64_t total, image, overlay, reserve; /* MiB */
 		int code;
 		uint64_t gets; /* MiB */
 	} rows[] = {
-		{1024, 200, 0, 0, 256},
-		{1024, 200, 512, 0, 512},
-		{1024, 568, 200, 0, 200},     /* just fits */
-		{1024, 568, 201, -ENOMEM, 0}, /* just not */
-		{1024, 600, 0, 0, 168},       /* the default gives way ... */
-		{1024, 704, 0, 0, 64},        /* ... down to its minimum */
-		{1024, 705, 0, -ENOMEM, 0},
-		{128, 1, 0, -ENOMEM, 0},           /* less than the reserve */
-		{1024, 1ULL << 43, 1, -ENOMEM, 0}, /* nothing wraps */
-		{1024, 1, 1ULL << 43, -ENOMEM, 0},
+		{1024, 200, 0, 0, 0, 256},
+		{1024, 200, 512, 0, 0, 512},
+		{1024, 568, 200, 0, 0, 200},     /* just fits */
+		{1024, 568, 201, 0, -ENOMEM, 0}, /* just not */
+		{1024, 600, 0, 0, 0, 168},       /* the default gives way ... */
+		{1024, 704, 0, 0, 0, 64},        /* ... down to its minimum */
+		{1024, 705, 0, 0, -ENOMEM, 0},
+		{128, 1, 0, 0, -ENOMEM, 0},  /* less than the reserve */
+		{1024, 200, 0, 700, 0, 124}, /* a reserve of the release's own */
+		{1024, 760, 200, 64, 0, 200},
+		{1024, 761, 200, 64, -ENOMEM, 0},
+		{1024, 1, 1, 1ULL << 43, -ENOMEM, 0},
+		{1024, 1ULL << 43, 1, 0, -ENOMEM, 0}, /* nothing wraps */
+		{1024, 1, 1ULL << 43, 0, -ENOMEM, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct memory_plan plan = {0};
 		struct err err = {0};
-		int r = memory_plan(
-			rows[i].total * MIB, rows[i].image * MIB, rows[i].overlay * MIB, &plan, &err);
+		const struct memory_wants wants = {
+			rows[i].image * MIB, rows[i].overlay * MIB, rows[i].reserve * MIB};
+		int r = memory_plan(rows[i].total * MIB, &wants, &plan, &err);
 
 		if (r != rows[i].code || plan.overlay != rows[i].gets * MIB)
 			fail_msg("row %zu: %d, overlay %llu MiB", i, r,
@@ -51,13 +56,18 @@ static void test_memory_plan(void **state)
 /* The operator has to be able to do the sum. */
 static void test_memory_sentence(void **state)
 {
+	struct memory_wants wants = {.image = 300 * MIB};
 	struct memory_plan plan;
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(memory_plan(512 * MIB, 300 * MIB, 0, &plan, &err), -ENOMEM);
+	assert_int_equal(memory_plan(512 * MIB, &wants, &plan, &err), -ENOMEM);
 	assert_string_equal(err.text,
 		"not enough memory: image 300 MiB + overlay 64 MiB + reserve 256 MiB > 512 MiB of RAM");
+	wants.reserve = 1024 * MIB;
+	assert_int_equal(memory_plan(512 * MIB, &wants, &plan, &err), -ENOMEM);
+	assert_string_equal(err.text,
+		"not enough memory: image 300 MiB + overlay 64 MiB + reserve 1024 MiB > 512 MiB of RAM");
 }
 
 static void test_backoff(void **state)

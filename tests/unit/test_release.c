@@ -47,6 +47,23 @@ static void test_golden(void **state)
 	assert_string_equal(r.cmdline, "quiet console=ttyS0,115200");
 }
 
+/* What the first releases do not have: not written when it is 0. */
+static void test_optional(void **state)
+{
+	struct release sample = sample_release(), r;
+	_cleanup_buf_ struct buf text = {0};
+
+	(void)state;
+	assert_int_equal(release_parse(golden, strlen(golden), &r, NULL), 0);
+	assert_int_equal(r.memory_reserve, 0);
+	sample.memory_reserve = UINT64_C(1) << 30;
+	assert_int_equal(release_format(&sample, &text), 0);
+	assert_non_null(
+		strstr(text.data, "\"overlay_limit\":2147483648,\"memory_reserve\":1073741824,\"kernel\""));
+	assert_int_equal(release_parse(text.data, text.len, &r, NULL), 0);
+	assert_int_equal(r.memory_reserve, UINT64_C(1) << 30);
+}
+
 /* The golden text with its first `from` replaced. */
 static char *edited(const char *from, const char *to)
 {
@@ -78,6 +95,9 @@ static const struct {
 	{"\"format\":1", "\"format\":1,\"critical\":[]", "critical: not an object"},
 	{"\"format\":1", "\"format\":1,\"critical\":null", "critical: not an object"},
 	/* missing, other type */
+	{"\"overlay_limit\"", "\"memory_reserve\":-1,\"overlay_limit\"", "memory_reserve: out of range"},
+	{"\"overlay_limit\"", "\"memory_reserve\":\"1\",\"overlay_limit\"",
+		"memory_reserve: not a whole number"},
 	{"\"arch\":\"amd64\",", "", "arch: missing"},
 	{"\"count\":250", "\"counts\":250", "packages.count: missing"},
 	{"\"root\":{", "\"toor\":{", "root.digest: missing"},
@@ -216,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_optional),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_too_large),
