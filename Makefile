@@ -187,6 +187,7 @@ SRC_seeder := \
 	seeder/policytree.c \
 	seeder/scanner.c \
 	seeder/serve.c \
+	seeder/policychoice.c \
 	seeder/status.c \
 	seeder/statuscmd.c \
 	seeder/statusdb.c \

@@ -56,6 +56,7 @@ struct cluster {
 	char *state;
 	struct yaml_strings trust; /* public key files, likewise */
 	uint16_t http_port, swarm_port;
+	unsigned chains; /* how many nodes a seeder feeds at once, 1 to 64 (seeder/policy.h) */
 	struct cluster_network *networks;
 	size_t network_count;
 	struct cluster_group *groups;

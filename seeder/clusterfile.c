@@ -12,12 +12,14 @@
 
 #include "imager/base/buf.h"
 #include "imager/base/io.h"
+#include "seeder/policy.h"
 
-#define DEFAULT_STORE "/var/lib/swarmboot/store"
-#define DEFAULT_STATE "/var/lib/swarmboot/state"
-#define DEFAULT_HTTP  8080
-#define DEFAULT_SWARM 6881
-#define CMDLINE_LIMIT 1024
+#define DEFAULT_STORE  "/var/lib/swarmboot/store"
+#define DEFAULT_CHAINS 1
+#define DEFAULT_STATE  "/var/lib/swarmboot/state"
+#define DEFAULT_HTTP   8080
+#define DEFAULT_SWARM  6881
+#define CMDLINE_LIMIT  1024
 
 static void reader_release(struct cluster_reader *r)
 {
@@ -138,6 +140,18 @@ static const struct yaml_key port_keys[] = {
 	{0},
 };
 
+static const struct yaml_key swarm_keys[] = {
+	{.name = "port",
+		.kind = YAML_U64,
+		.offset = offsetof(struct port, port),
+		.allowed = "a port from 1 to 65535"},
+	{.name = "chains",
+		.kind = YAML_U64,
+		.offset = offsetof(struct port, chains),
+		.allowed = "how many nodes a seeder feeds at once"},
+	{0},
+};
+
 static const struct yaml_key cluster_keys[] = {
 	{.name = "store", .kind = YAML_STRING, .offset = offsetof(struct cluster_reader, store)},
 	{.name = "state", .kind = YAML_STRING, .offset = offsetof(struct cluster_reader, state)},
@@ -153,7 +167,7 @@ static const struct yaml_key cluster_keys[] = {
 	{.name = "swarm",
 		.kind = YAML_MAP,
 		.offset = offsetof(struct cluster_reader, swarm),
-		.keys = port_keys},
+		.keys = swarm_keys},
 	{.name = "networks", .kind = YAML_TABLE, .each = each_network, .required = 1},
 	{.name = "groups", .kind = YAML_TABLE, .each = each_group, .required = 1},
 	{.name = "nodes", .kind = YAML_TABLE, .each = cluster_node_read},
@@ -214,6 +228,10 @@ static int read_cluster(struct cluster_reader *reader, struct yaml_node *root, s
 		r = take_port(root, "swarm", reader->swarm.port, &reader->cluster->swarm_port, err);
 	if (r == 0 && reader->http.port == reader->swarm.port)
 		r = yaml_fault(root, "swarm", err, "has the port of http");
+	if (r == 0 && (reader->swarm.chains < 1 || reader->swarm.chains > POLICY_CHAINS_MAX))
+		r = yaml_fault(
+			root, "swarm.chains", err, "a number from 1 to %d is wanted", POLICY_CHAINS_MAX);
+	reader->cluster->chains = (unsigned)reader->swarm.chains;
 	if (r == 0)
 		r = cluster_nodes_finish(reader, err);
 	return r == 0 ? take_paths(reader, err) : r;
@@ -223,7 +241,7 @@ int cluster_load(const char *path, struct cluster **ret, struct err *err)
 {
 	_cleanup_yaml_ struct yaml_doc *doc = NULL;
 	_cleanup_(reader_release) struct cluster_reader reader = {
-		.http = {DEFAULT_HTTP}, .swarm = {DEFAULT_SWARM}};
+		.http = {DEFAULT_HTTP}, .swarm = {DEFAULT_SWARM, DEFAULT_CHAINS}};
 	int r = yaml_load(path, &doc, err);
 
 	if (r < 0)

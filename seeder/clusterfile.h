@@ -13,6 +13,7 @@ struct raw_node {
 
 struct port {
 	uint64_t port;
+	uint64_t chains; /* swarm: */
 };
 
 struct cluster_reader {

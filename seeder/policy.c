@@ -1,6 +1,7 @@
 /*
- * Owns the decisions: who feeds whom and who is handed to whom. The peers are kept by policytree.c. Knows no
- * sockets, no clock, no cluster file and no bencoding.
+ * Owns the announces: what they say of a peer and what is handed out for them. Who feeds whom is chosen by
+ * policychoice.c, the peers are kept by policytree.c. Knows no sockets, no clock, no cluster file and no
+ * bencoding.
  */
 #include "seeder/policy.h"
 
@@ -8,23 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "seeder/policytree.h"
-
-#define INTERVAL_MS (POLICY_INTERVAL_S * 1000)
-/* Without progress for so long: stalled. An upstream silent for so long is not trusted to be there. */
-#define STALL_MS (INTERVAL_MS * 6 / 5)
-/* So long it waits for an upstream that is stalled itself and may be helped first. */
-#define PATIENCE_MS (INTERVAL_MS * 5)
+#include "seeder/policychoice.h"
 
 struct policy {
 	struct torrent *torrents;
 	size_t count;
 	uint64_t now; /* the latest seen */
+	unsigned chains;
 };
 
-struct policy *policy_new(void)
+struct policy *policy_new(unsigned chains)
 {
-	return calloc(1, sizeof(struct policy));
+	struct policy *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->chains = chains;
+	return p;
 }
 
 void policy_free(struct policy *p)
@@ -56,7 +56,7 @@ static int add_torrent(struct policy *p, const uint8_t infohash[20], struct torr
 		return -ENOMEM;
 	p->torrents = grown;
 	*ret = &grown[p->count++];
-	**ret = (struct torrent){0};
+	**ret = (struct torrent){.chains = p->chains};
 	memcpy((*ret)->infohash, infohash, 20);
 	return 0;
 }
@@ -91,121 +91,6 @@ size_t policy_count(const struct policy *p, const uint8_t infohash[20])
 	return t ? t->count : 0;
 }
 
-/* ---- the choice ---- */
-
-/* A leecher that should have announced by now. */
-static int is_silent(const struct peer *peer, uint64_t now)
-{
-	return !peer->complete && now - peer->seen > STALL_MS;
-}
-
-/* Smaller is better: who feeds fewest, then who is complete, then who has most. */
-static int is_better(const struct peer *a, const struct peer *b)
-{
-	if (!b)
-		return 1;
-	if (a->children != b->children)
-		return a->children < b->children;
-	return a->left < b->left;
-}
-
-/*
- * May feed the peer: a node that is there, has at least what the peer had one announce ago (what others have
- * is just as old) and is not below it.
- */
-static int can_feed(const struct peer *candidate, const struct peer *peer, uint64_t now)
-{
-	if (candidate == peer || candidate->rack < 0 || candidate->suspect)
-		return 0;
-	if (is_silent(candidate, now) || candidate->left > peer->before)
-		return 0;
-	return candidate != peer->upstream && !peer_is_below(candidate, peer);
-}
-
-enum where { IN_RACK, ELSEWHERE };
-enum who { ANYBODY, ONLY_COMPLETE };
-
-static struct peer *best_node(
-	const struct torrent *t, const struct peer *peer, enum where where, enum who who, uint64_t now)
-{
-	struct peer *best = NULL;
-
-	for (size_t i = 0; i < t->count; i++) {
-		struct peer *candidate = t->peers[i];
-
-		if ((candidate->rack == peer->rack) != (where == IN_RACK))
-			continue;
-		if (who == ONLY_COMPLETE && !candidate->complete)
-			continue;
-		if (is_better(candidate, best) && can_feed(candidate, peer, now))
-			best = candidate;
-	}
-	return best;
-}
-
-/* Another one than it has, if there is one. */
-static struct peer *best_seeder(const struct torrent *t, const struct peer *peer)
-{
-	struct peer *best = NULL;
-
-	for (size_t i = 0; i < t->seeder_count; i++)
-		if (t->seeders[i] != peer->upstream && is_better(t->seeders[i], best))
-			best = t->seeders[i];
-	return best ? best : t->seeders[0];
-}
-
-/* For one that has no upstream. */
-static struct peer *first_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
-{
-	struct peer *seeder = best_seeder(t, peer);
-	struct peer *node = best_node(t, peer, IN_RACK, ANYBODY, now);
-
-	if (node)
-		return node;
-	node = best_node(t, peer, ELSEWHERE, ONLY_COMPLETE, now);
-	if (node && node->children == 0)
-		return node;
-	if (seeder->children < POLICY_CHAINS)
-		return seeder;
-	node = best_node(t, peer, ELSEWHERE, ANYBODY, now);
-	return node ? node : seeder;
-}
-
-/* For one that gets nothing from the upstream it has: where the whole image is. */
-static struct peer *other_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
-{
-	struct peer *node = best_node(t, peer, IN_RACK, ONLY_COMPLETE, now);
-
-	return node ? node : best_seeder(t, peer);
-}
-
-static uint64_t idle_ms(const struct peer *peer, uint64_t now)
-{
-	return now - (peer->progressed > peer->placed ? peer->progressed : peer->placed);
-}
-
-/* Not so when the upstream is stalled itself and has no more: behind a node that died everybody stalls, but
- * only the first one needs help. */
-static int is_to_blame(const struct peer *up, const struct peer *peer, uint64_t now)
-{
-	if (up->complete || idle_ms(peer, now) > PATIENCE_MS)
-		return 1;
-	return up->left < peer->left || now - up->progressed <= STALL_MS;
-}
-
-static void settle(const struct torrent *t, struct peer *peer, uint64_t now)
-{
-	struct peer *up = peer->upstream;
-	int stalled = idle_ms(peer, now) > STALL_MS;
-
-	if (!up || (stalled && is_silent(up, now))) {
-		peer_attach(peer, first_upstream(t, peer, now), now);
-	} else if (stalled && is_to_blame(up, peer, now)) {
-		up->suspect = 1;
-		peer_attach(peer, other_upstream(t, peer, now), now);
-	}
-}
-
 /* ---- the announce ---- */
 
 static void update(struct torrent *t, struct peer *peer, const struct policy_announce *a, uint64_t now)
@@ -213,6 +98,7 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 	/* It was rebooted: what it is handed then is chosen anew. */
 	if (a->left > peer->left)
 		peer_detach(peer);
+	peer_measure(t, peer, a->downloaded, now);
 	if (a->left != peer->left || a->downloaded != peer->downloaded)
 		peer->progressed = now;
 	t->strangers += (size_t)(a->rack < 0) - (size_t)(peer->rack < 0);
@@ -272,6 +158,7 @@ static int remember(struct torrent *t, const struct policy_announce *a, uint64_t
 		r = torrent_insert(t, place, a);
 		if (r < 0)
 			return r;
+		t->peers[place]->born = t->joined = now;
 	}
 	*ret = t->peers[place];
 	update(t, *ret, a, now);
@@ -297,8 +184,11 @@ int policy_announce(
 		answer.interval = POLICY_INTERVAL_COMPLETE_S;
 	if (a->left > 0 && !a->stopped) {
 		if (peer && peer->rack >= 0) {
-			settle(t, peer, now);
-			hand_out(peer->upstream, &answer);
+			policy_settle(t, peer, now);
+			if (peer->upstream)
+				hand_out(peer->upstream, &answer);
+			else
+				answer.interval = POLICY_INTERVAL_WAIT_S;
 		} else {
 			hand_out_many(t, a, &answer);
 		}

@@ -4,13 +4,14 @@
  * Every leecher has ONE upstream, so that each rack becomes a chain and the image enters it about once. A
  * node that joins continues the chain of its rack: it gets whoever there has at least as much as it and
  * feeds the fewest, which is the chain's tail, or a complete neighbour. The first of a rack gets a complete
- * node that feeds nobody, else a seeder while that feeds fewer than POLICY_CHAINS, else the tail of another
- * rack. Joining order, not a fixed one, makes the chain: nobody waits for a predecessor that does not come,
- * and nobody who comes late is squeezed in between two that are connected, for a client drops no peer
- * because of a tracker's answer.
+ * node that feeds nobody, else a seeder while that feeds fewer than `chains`, else the end of another rack's
+ * chain, for which it waits a moment at a power-on: it gets nobody and asks again. Joining order, not a
+ * fixed one, makes the chain: nobody waits for a predecessor that does not come, and nobody who comes late is
+ * squeezed in between two that are connected, for a client drops no peer because of a tracker's answer.
  *
  * A leecher whose upstream is gone is placed anew. One that makes no progress, its upstream being to blame,
- * gets a complete peer of its rack, else a seeder. A node below it in the tree is never handed out, so there
+ * gets a complete peer of its rack, else a seeder. The first one behind a slow node is given what feeds that
+ * one, and a slow node is handed out to nobody. A node below it in the tree is never handed out, so there
  * are no cycles. Complete peers get nobody.
  *
  * Clients that are no nodes (rack < 0) are handed to each other and get up to POLICY_PEERS_MAX peers; nodes
@@ -26,8 +27,9 @@
 #include "imager/base/cleanup.h"
 
 #define POLICY_INTERVAL_S          2 /* leechers: a stall is seen soon */
+#define POLICY_INTERVAL_WAIT_S     1 /* those that have no upstream yet */
 #define POLICY_INTERVAL_COMPLETE_S 30
-#define POLICY_CHAINS              4
+#define POLICY_CHAINS_MAX          64
 #define POLICY_PEERS_MAX           8
 /* Bounds of memory: about 120 bytes a peer. Who comes on top is answered but not remembered. */
 #define POLICY_PEERS_LIMIT     32768 /* a torrent */
@@ -59,7 +61,11 @@ struct policy_answer {
 
 struct policy;
 
-struct policy *policy_new(void); /* NULL: out of memory */
+/*
+ * chains: how many nodes a seeder feeds at once before nodes elsewhere do, 1 to POLICY_CHAINS_MAX: the
+ * seeder's link over a node's. NULL: out of memory.
+ */
+struct policy *policy_new(unsigned chains);
 void policy_free(struct policy *p);
 DEFINE_CLEANUP(struct policy *, policy_free)
 #define _cleanup_policy_ _cleanup_(policy_free_p)

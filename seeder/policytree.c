@@ -8,6 +8,7 @@
 /* Expiry, in announces missed. */
 #define EXPIRE_MS(interval_s) ((interval_s)*2500U)
 #define SWEEP_MS              1000
+#define RATE_MS               1000 /* a rate is measured over so long at least */
 
 void torrent_release(struct torrent *t)
 {
@@ -37,6 +38,26 @@ int torrent_add_seeder(struct torrent *t, struct policy_peer seeder)
 	*peer = (struct peer){.at = seeder, .rack = -1, .complete = 1};
 	t->seeders[t->seeder_count++] = TAKE(peer);
 	return 0;
+}
+
+/* Half of the old, half of the new: announces come every two seconds, and pieces in bursts. */
+void peer_measure(struct torrent *t, struct peer *peer, uint64_t downloaded, uint64_t now)
+{
+	uint64_t ms = now - peer->marked, rate;
+
+	if (peer->marked && downloaded >= peer->mark) {
+		if (ms < RATE_MS)
+			return;
+		rate = (downloaded - peer->mark) * 1000 / ms;
+		peer->rate = peer->has_rate ? (peer->rate + rate) / 2 : rate;
+		peer->has_rate = 1;
+		if (peer->rate > t->fastest)
+			t->fastest = peer->rate;
+	} else {
+		peer->has_rate = 0;
+	}
+	peer->marked = now;
+	peer->mark = downloaded;
 }
 
 void peer_detach(struct peer *peer)

@@ -17,6 +17,10 @@ struct peer {
 	uint64_t seen;       /* last announce */
 	uint64_t progressed; /* last time it had more than before */
 	uint64_t placed;     /* when it got its upstream */
+	uint64_t born;       /* first announce */
+	uint64_t rate;       /* bytes/s of late; 0 until has_rate */
+	int has_rate;
+	uint64_t marked, mark; /* when the rate was measured last, and `downloaded` then */
 	struct peer *upstream;
 	unsigned children; /* leechers that have it as their upstream */
 };
@@ -29,6 +33,9 @@ struct torrent {
 	struct peer **seeders;
 	size_t seeder_count;
 	uint64_t swept;
+	uint64_t joined;  /* when a peer came that was not there before */
+	unsigned chains;  /* how many peers a seeder feeds at most before others do */
+	uint64_t fastest; /* the highest rate a peer has had, bytes/s */
 };
 
 /* Frees what it holds, not itself. */
@@ -48,6 +55,8 @@ void torrent_remove(struct torrent *t, size_t place);
 /* Removes who has not been heard of for 2.5 of its intervals; looks once a second. */
 void torrent_sweep(struct torrent *t, uint64_t now);
 
+/* Takes the rate from what the peer says it has received. */
+void peer_measure(struct torrent *t, struct peer *peer, uint64_t downloaded, uint64_t now);
 void peer_detach(struct peer *peer);
 /* Instead of the upstream it has. */
 void peer_attach(struct peer *peer, struct peer *upstream, uint64_t now);

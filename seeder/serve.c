@@ -74,8 +74,8 @@ static int start_trackers(struct head *h, struct err *err)
 	if (!h->trackers)
 		return err_oom(err, "the trackers");
 	for (; h->tracker_count < h->cluster->network_count; h->tracker_count++) {
-		h->trackers[h->tracker_count] =
-			tracker_new((struct topology){.rack_of = api_rack_of, .arg = h});
+		h->trackers[h->tracker_count] = tracker_new(
+			(struct topology){.rack_of = api_rack_of, .arg = h, .chains = h->cluster->chains});
 		if (!h->trackers[h->tracker_count])
 			return err_oom(err, "a tracker");
 	}

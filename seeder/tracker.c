@@ -21,7 +21,7 @@ struct tracker {
 struct tracker *tracker_new(struct topology topology)
 {
 	_cleanup_free_ struct tracker *t = calloc(1, sizeof(*t));
-	_cleanup_policy_ struct policy *policy = policy_new();
+	_cleanup_policy_ struct policy *policy = policy_new(topology.chains);
 
 	if (!t || !policy || pthread_mutex_init(&t->lock, NULL) != 0)
 		return NULL;

@@ -20,6 +20,7 @@
 struct topology {
 	int (*rack_of)(struct in_addr address, void *arg);
 	void *arg;
+	unsigned chains; /* of policy_new */
 };
 
 struct tracker;

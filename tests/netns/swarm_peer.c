@@ -134,7 +134,7 @@ static int start_seed(struct peer *p, struct err *err)
 
 	if (r < 0 || (r = swarm_inspect(p->torrent.data, p->torrent.len, &info, err)) < 0)
 		return r;
-	p->tracker = tracker_new((struct topology){.rack_of = rack_of});
+	p->tracker = tracker_new((struct topology){.rack_of = rack_of, .chains = 4});
 	if (!p->tracker || inet_pton(AF_INET, p->address, &address) != 1)
 		return err_set(err, EINVAL, "no address or no memory");
 	r = tracker_add_seeder(p->tracker, info.infohash, address, 6881);

@@ -31,6 +31,7 @@ static void test_whole(void **state)
 	assert_string_equal(c->trust.items[1], "/etc/b.pub");
 	assert_int_equal(c->http_port, 8080);
 	assert_int_equal(c->swarm_port, 6881);
+	assert_int_equal(c->chains, 1);
 	assert_int_equal(c->network_count, 1);
 	assert_string_equal(n->name, "boot");
 	assert_string_equal(n->interface, "sbr0");
@@ -97,6 +98,8 @@ static const struct {
 	{SAMPLE_CLUSTER "http: {port: 0}\n", ":18: http: a port from 1 to 65535 is wanted"},
 	{SAMPLE_CLUSTER "http: {port: 65536}\n", ":18: http: a port from 1 to 65535 is wanted"},
 	{SAMPLE_CLUSTER "http: {port: 6881}\n", ":1: swarm: has the port of http"},
+	{SAMPLE_CLUSTER "swarm: {chains: 0}\n", ": swarm.chains: a number from 1 to 64 is wanted"},
+	{SAMPLE_CLUSTER "swarm: {chains: 65}\n", ": swarm.chains: a number from 1 to 64 is wanted"},
 	{SAMPLE_HEAD NET("10.77.0.1", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
 	{SAMPLE_HEAD NET("10.77.0.0/24", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
 	{SAMPLE_HEAD NET("10.77.0.1/31", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},

@@ -35,7 +35,7 @@ static const uint8_t *infohash(void)
 
 static struct tracker *make(void)
 {
-	struct tracker *t = tracker_new((struct topology){.rack_of = rack_of});
+	struct tracker *t = tracker_new((struct topology){.rack_of = rack_of, .chains = 4});
 
 	assert_non_null(t);
 	assert_int_equal(tracker_add_seeder(t, infohash(), ip("10.77.0.1"), 6881), 0);

@@ -1,0 +1,200 @@
+/*
+ * Owns the choice of a peer's upstream: the first one, another one after a stall, a way around a slow one.
+ * Pure. The peers are kept by policytree.c, announces are policy.c's.
+ */
+#include "seeder/policychoice.h"
+
+#define INTERVAL_MS (POLICY_INTERVAL_S * 1000)
+/* Without progress for so long: stalled. An upstream silent for so long is not trusted to be there. */
+#define STALL_MS (INTERVAL_MS * 6 / 5)
+/* So long it waits for an upstream that is stalled itself and may be helped first. */
+#define PATIENCE_MS (INTERVAL_MS * 5)
+/* A power-on is over when nobody has come for so long; the first of a rack waits so long at most. */
+#define SETTLE_MS 1500
+#define WAIT_MS   5000
+/* Less than this part of the fastest rate is slow; a new place is given so long to prove itself. */
+#define SLOW_PART 3
+#define AROUND_MS (INTERVAL_MS * 3 / 2)
+
+/* A leecher that should have announced by now. */
+static int is_silent(const struct peer *peer, uint64_t now)
+{
+	return !peer->complete && now - peer->seen > STALL_MS;
+}
+
+/* Smaller is better: who feeds fewest, then who is complete, then who has most. */
+static int is_better(const struct peer *a, const struct peer *b)
+{
+	if (!b)
+		return 1;
+	if (a->children != b->children)
+		return a->children < b->children;
+	return a->left < b->left;
+}
+
+/* Not much slower than the fastest has been. */
+static int is_swift(const struct torrent *t, const struct peer *peer)
+{
+	return peer->complete || (peer->has_rate && peer->rate >= t->fastest / SLOW_PART);
+}
+
+/* Long enough where it is to be swift. */
+static int is_slow(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	return peer->has_rate && !is_swift(t, peer) && now - peer->placed >= AROUND_MS;
+}
+
+/* Slow, and not because what feeds it is. */
+static int is_brake(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	return is_slow(t, peer, now) && peer->upstream && is_swift(t, peer->upstream);
+}
+
+/*
+ * May feed the peer: a node that is there, is no brake, has at least what the peer had one announce ago (what
+ * others have is just as old) and is not below it.
+ */
+static int can_feed(
+	const struct torrent *t, const struct peer *candidate, const struct peer *peer, uint64_t now)
+{
+	if (candidate == peer || candidate->rack < 0 || candidate->suspect || is_brake(t, candidate, now))
+		return 0;
+	if (is_silent(candidate, now) || candidate->left > peer->before)
+		return 0;
+	return candidate != peer->upstream && !peer_is_below(candidate, peer);
+}
+
+enum where { IN_RACK, ELSEWHERE };
+enum who { ANYBODY, ONLY_COMPLETE };
+
+static struct peer *best_node(
+	const struct torrent *t, const struct peer *peer, enum where where, enum who who, uint64_t now)
+{
+	struct peer *best = NULL;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct peer *candidate = t->peers[i];
+
+		if ((candidate->rack == peer->rack) != (where == IN_RACK))
+			continue;
+		if (who == ONLY_COMPLETE && !candidate->complete)
+			continue;
+		if (is_better(candidate, best) && can_feed(t, candidate, peer, now))
+			best = candidate;
+	}
+	return best;
+}
+
+/* Another one than it has, if there is one. */
+static struct peer *best_seeder(const struct torrent *t, const struct peer *peer)
+{
+	struct peer *best = NULL;
+
+	for (size_t i = 0; i < t->seeder_count; i++)
+		if (t->seeders[i] != peer->upstream && is_better(t->seeders[i], best))
+			best = t->seeders[i];
+	return best ? best : t->seeders[0];
+}
+
+/* Those that come first in their racks at a power-on wait until it is seen where the chains end. */
+static int is_early(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	return now - t->joined < SETTLE_MS && now - peer->born < WAIT_MS;
+}
+
+static int is_fed(const struct peer *peer)
+{
+	while (peer && !peer->complete)
+		peer = peer->upstream;
+	return peer != NULL;
+}
+
+/*
+ * For the first of a rack while the seeders feed all they may: behind the end of another rack's chain. NULL:
+ * not yet. To be the second one behind somebody would cost both half of their speed.
+ */
+static struct peer *end_of_chain(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	struct peer *node = is_early(t, peer, now) ? NULL : best_node(t, peer, ELSEWHERE, ANYBODY, now);
+
+	if (node && node->children == 0 && is_fed(node))
+		return node;
+	if (now - peer->born < WAIT_MS)
+		return NULL;
+	return node ? node : best_seeder(t, peer);
+}
+
+/* For one that has no upstream. NULL: it is to ask again soon. */
+static struct peer *first_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	struct peer *seeder = best_seeder(t, peer);
+	struct peer *node = best_node(t, peer, IN_RACK, ANYBODY, now);
+
+	if (node)
+		return node;
+	node = best_node(t, peer, ELSEWHERE, ONLY_COMPLETE, now);
+	if (node && node->children == 0)
+		return node;
+	return seeder->children < t->chains ? seeder : end_of_chain(t, peer, now);
+}
+
+/* For one that gets nothing from the upstream it has: where the whole image is. */
+static struct peer *other_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	struct peer *node = best_node(t, peer, IN_RACK, ONLY_COMPLETE, now);
+
+	return node ? node : best_seeder(t, peer);
+}
+
+static uint64_t idle_ms(const struct peer *peer, uint64_t now)
+{
+	return now - (peer->progressed > peer->placed ? peer->progressed : peer->placed);
+}
+
+/* Not so when the upstream is stalled itself and has no more: behind a node that died everybody stalls, but
+ * only the first one needs help. */
+static int is_to_blame(const struct peer *up, const struct peer *peer, uint64_t now)
+{
+	if (up->complete || idle_ms(peer, now) > PATIENCE_MS)
+		return 1;
+	return up->left < peer->left || now - up->progressed <= STALL_MS;
+}
+
+/*
+ * Behind a slow node everybody is slow. The first one behind it goes around it, to what feeds the slow one,
+ * and with it the whole rest of the chain; the slow one is left at an end. NULL: it stays.
+ */
+static struct peer *way_around(const struct torrent *t, const struct peer *peer, uint64_t now)
+{
+	const struct peer *up = peer->upstream;
+	struct peer *over = up->upstream;
+
+	if (!is_slow(t, peer, now) || !is_brake(t, up, now))
+		return NULL;
+	if (!over->complete && (over->rate < 2 * up->rate || is_silent(over, now)))
+		return NULL;
+	return over->children <= (over->rack < 0 ? t->chains : 1) ? over : NULL;
+}
+
+static void place(struct peer *peer, struct peer *upstream, uint64_t now)
+{
+	if (upstream)
+		peer_attach(peer, upstream, now);
+	else
+		peer_detach(peer);
+}
+
+void policy_settle(const struct torrent *t, struct peer *peer, uint64_t now)
+{
+	struct peer *up = peer->upstream, *around;
+	int stalled = idle_ms(peer, now) > STALL_MS;
+
+	if (!up || (stalled && is_silent(up, now))) {
+		place(peer, first_upstream(t, peer, now), now);
+	} else if (stalled && is_to_blame(up, peer, now)) {
+		up->suspect = 1;
+		peer_attach(peer, other_upstream(t, peer, now), now);
+	} else if ((around = way_around(t, peer, now))) {
+		peer_attach(peer, around, now);
+	}
+}
