@@ -157,7 +157,7 @@ static const struct yaml_key squashfs_keys[] = {
 const struct yaml_key profile_keys[] = {
 	KEY(struct profile, name, YAML_NAME, .required = 1),
 	{.name = "include", .kind = YAML_INCLUDE},
-	{.name = "vars", .kind = YAML_TABLE, .each = profile_vars_check},
+	{.name = "vars", .kind = YAML_TABLE, .each = profile_vars_check, .may_be_empty = 1},
 	KEY(struct profile, version, YAML_STRING, .allowed = "a text of at most 63 bytes"),
 	KEY(struct profile, from, YAML_MAP, .required = 1, .keys = from_keys,
 		.allowed = "debian, rpm, oci, tar, dir or release"),

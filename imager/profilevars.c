@@ -14,7 +14,7 @@
 
 struct vars {
 	struct {
-		char *name, *value;
+		char *name, *value; /* value NULL: it must be set */
 		struct yaml_node *node;
 	} items[VARS_MAX];
 	size_t count;
@@ -63,12 +63,13 @@ static int add_var(struct yaml_node *node, const char *name, void *base, struct 
 	v->items[v->count].name = strdup(name);
 	if (!v->items[v->count++].name)
 		return err_oom(err, "vars");
-	return yaml_text(node, name, &v->items[v->count - 1].value, err);
+	return yaml_is_empty(node) ? 0 : yaml_text(node, name, &v->items[v->count - 1].value, err);
 }
 
 static int read_vars(struct yaml_doc *doc, struct vars *v, struct err *err)
 {
-	static const struct yaml_key key = {.name = "vars", .kind = YAML_TABLE, .each = add_var};
+	static const struct yaml_key key = {
+		.name = "vars", .kind = YAML_TABLE, .each = add_var, .may_be_empty = 1};
 	struct yaml_node *node = yaml_find(yaml_root(doc), "vars");
 
 	return node ? yaml_read_table(node, &key, v, err) : 0;
@@ -123,6 +124,10 @@ static int put_value(const struct yaml_node *node, const char *text, const struc
 	if (i < 0)
 		return yaml_fault(node, NULL, err, "there is no variable '%.*s'%.300s",
 			(int)(len > 80 ? 80 : len), text + OPEN_LEN, declared(v, &known));
+	if (!v->items[i].value)
+		return yaml_fault(node, NULL, err,
+			"the variable '%s' has no value: --set %s=VALUE is wanted, or one in vars",
+			v->items[i].name, v->items[i].name);
 	*ret_len = OPEN_LEN + len + 1;
 	return buf_puts(out, v->items[i].value) < 0 ? err_oom(err, "vars") : 0;
 }

@@ -1,5 +1,6 @@
 /*
- * Variables of a profile: "vars" declares them with their defaults, "${vars.NAME}" in any value stands for
+ * Variables of a profile: "vars" declares them with their defaults (a name without a value must be
+ * set before it is used), "${vars.NAME}" in any value stands for
  * one,
  * "$${vars." for "${vars." itself. Nothing else after a dollar sign is touched, so that a script's own
  * variables stay as they are; and no shell has names with a dot.

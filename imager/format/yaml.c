@@ -185,7 +185,7 @@ static int read_list(struct yaml_node *node, const struct yaml_key *k, void *bas
 	return r;
 }
 
-static int is_null(const struct yaml_node *node)
+int yaml_is_empty(const struct yaml_node *node)
 {
 	return node->shape == YAML_SCALAR && !node->text;
 }
@@ -199,7 +199,7 @@ int yaml_read_table(struct yaml_node *node, const struct yaml_key *k, void *base
 		const struct yaml_item *item = &node->items[i];
 		int r;
 
-		if (is_null(item->value))
+		if (yaml_is_empty(item->value) && !k->may_be_empty)
 			return yaml_fault(item->key, item->key->text, err, "has no value");
 		r = k->each(item->value, item->key->text, base, err);
 		if (r < 0)
@@ -263,7 +263,7 @@ static int read_pair(const struct yaml_item *item, const struct yaml_key *keys, 
 
 	if (!k)
 		return unknown_key(item->key, keys, err);
-	if (is_null(item->value))
+	if (yaml_is_empty(item->value))
 		return yaml_fault(item->key, k->name, err, "has no value; allowed is %s",
 			k->allowed ? k->allowed : "a value");
 	return read_value(item->value, k, base, err);

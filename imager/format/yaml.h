@@ -64,6 +64,7 @@ struct yaml_key {
 	enum yaml_kind kind;
 	size_t offset; /* of the field below `base` */
 	int required;
+	int may_be_empty; /* YAML_TABLE: names without a value are handed to .each as well (yaml_is_empty) */
 	const char *allowed;         /* what is allowed, for the sentence; NULL: told from the kind */
 	const struct yaml_key *keys; /* YAML_MAP; of a YAML_LIST: its items' */
 	/* YAML_LIST: name is NULL. base is the base of the table. 0 or negative with err set (yaml_fault). */
@@ -82,6 +83,9 @@ void yaml_release_map(const struct yaml_key *keys, void *base);
 
 /* The value of KEY ("a.b": b in a) in a mapping; NULL: there is none. */
 struct yaml_node *yaml_find(struct yaml_node *node, const char *key);
+
+/* Whether nothing is given for the value: "key:" alone. */
+int yaml_is_empty(const struct yaml_node *node);
 
 /* A scalar's text; -EINVAL with a fault when it is none. free(). */
 int yaml_text(struct yaml_node *node, const char *key, char **ret, struct err *err);

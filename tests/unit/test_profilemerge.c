@@ -267,9 +267,9 @@ static void test_vars(void **state)
 	} rows[] = {{NULL, "root=one one ${x} $"}, {"a=two", "root=two two ${x} $"}, {"a=", "root=  ${x} $"},
 		{"a=x=y", "root=x=y x=y ${x} $"}};
 
-	put(*state, "f.yaml", "vars: {a: fragment, b.c-d: '${'}\n");
+	put(*state, "f.yaml", "vars: {a: , b.c-d: '${'}\n");
 	put(*state, "p.yaml",
-		"include: f.yaml\nname: n\nfrom: {release: base}\nvars: {a: one}\n"
+		"include: f.yaml\nname: n\nfrom: {release: base}\nvars: {a: one, unused: }\n"
 		"files: [{path: '/${vars.b.c-d}x}', content: \"root=${vars.a} ${vars.a} ${x} $\"}]\n");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct cli_list sets = {.items = {rows[i].set}, .count = rows[i].set ? 1 : 0};
@@ -294,7 +294,8 @@ static void test_var_faults(void **state)
 			"p.yaml:3: a: a variable's value cannot hold another"},
 		{"vars: {A: x}\n", NULL, "p.yaml:3: vars: 'A' is not allowed"},
 		{"vars: {a: [x]}\n", NULL, "p.yaml:3: a: a single value is wanted"},
-		{"vars: {a: }\n", NULL, "p.yaml:3: a: has no value"},
+		{"vars: {a: }\nversion: ${vars.a}\n", NULL,
+			"p.yaml:4: the variable 'a' has no value: --set a=VALUE is wanted, or one in vars"},
 		{"vars: [a]\n", NULL, "p.yaml:3: vars: a mapping is wanted"},
 		{"vars: {a: x}\n", "b=1", "--set: there is no variable 'b'; declared are a"},
 		{"vars: {a: x}\n", "=1", "--set: there is no variable ''; declared are a"},
