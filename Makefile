@@ -50,6 +50,7 @@ SRC_base := \
 SRC_format := \
 	imager/format/adopt.c \
 	imager/format/digest.c \
+	imager/format/gc.c \
 	imager/format/index.c \
 	imager/format/json.c \
 	imager/format/minifile.c \
@@ -62,6 +63,7 @@ SRC_format := \
 	imager/format/secretkey.c \
 	imager/format/store.c \
 	imager/format/storeblob.c \
+	imager/format/storegc.c \
 	imager/format/storework.c \
 	imager/format/trust.c \
 	imager/format/yaml.c \
@@ -178,6 +180,8 @@ SRC_seeder := \
 	seeder/clusterrow.c \
 	seeder/dnsmasq.c \
 	seeder/dnsmasqconf.c \
+	seeder/gccmd.c \
+	seeder/gcneeds.c \
 	seeder/http.c \
 	seeder/httpsend.c \
 	seeder/ipxe.c \
@@ -274,7 +278,7 @@ $(B)/obj/seeder/ipxe.o: $(wildcard ipxe/*.ipxe)
 
 # ---- man pages, from the command tables ----
 
-COMMANDS := build keygen sign verify diff images show tag push pull export import serve status
+COMMANDS := build keygen sign verify diff images show tag push pull export import gc serve status
 MAN := $(COMMANDS:%=$(B)/man/swarmboot-%.1)
 
 .PHONY: man

@@ -20,6 +20,7 @@ static const struct cli_command *const commands[] = {
 	&command_pull,
 	&command_export,
 	&command_import,
+	&command_gc,
 	&command_serve,
 	&command_status,
 	NULL,

@@ -4,6 +4,7 @@
 
 #include "imager/base/cli.h"
 
+extern const struct cli_command command_gc;     /* gccmd.c */
 extern const struct cli_command command_serve;  /* serve.c */
 extern const struct cli_command command_status; /* statuscmd.c */
 

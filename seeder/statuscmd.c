@@ -12,14 +12,14 @@
 #include "imager/base/hostlist.h"
 #include "imager/base/progress.h"
 #include "seeder/commands.h"
+#include "seeder/server.h"
 #include "seeder/wire/http.h"
 
-#define DEFAULT_SERVER "http://127.0.0.1:8080"
-#define ANSWER_LIMIT   (64U << 20)
-#define TIMEOUT_S      5
-#define BAR_WIDTH      10
-#define WATCH_S        1
-#define CLEAR_SCREEN   "\033[H\033[J"
+#define ANSWER_LIMIT (64U << 20)
+#define TIMEOUT_S    5
+#define BAR_WIDTH    10
+#define WATCH_S      1
+#define CLEAR_SCREEN "\033[H\033[J"
 
 struct status_options {
 	const char *server;
@@ -209,12 +209,12 @@ static int show(const struct status_options *options, const char *server, const 
 static int run_status(const void *arg, char **args, struct err *err)
 {
 	const struct status_options *options = arg;
-	const char *server = options->server ? options->server : getenv("SWARMBOOT_SERVER");
-	int r = show(options, server ? server : DEFAULT_SERVER, args[0], err);
+	const char *server = server_choose(options->server);
+	int r = show(options, server, args[0], err);
 
 	while (options->watch) {
 		(void)sleep(WATCH_S);
-		r = show(options, server ? server : DEFAULT_SERVER, args[0], err);
+		r = show(options, server, args[0], err);
 		/* The seeder may be starting again: say so and go on asking. */
 		if (r < 0)
 			(void)fprintf(stderr, "%s\n", err->text);
@@ -223,8 +223,7 @@ static int run_status(const void *arg, char **args, struct err *err)
 }
 
 static const struct cli_option options_table[] = {
-	{"server", 's', CLI_STRING, offsetof(struct status_options, server), "URL",
-		"the seeder; default $SWARMBOOT_SERVER, else " DEFAULT_SERVER},
+	{"server", 's', CLI_STRING, offsetof(struct status_options, server), "URL", SERVER_OPTION_HELP},
 	{"watch", 'w', CLI_FLAG, offsetof(struct status_options, watch), NULL, "show it again every second"},
 	{"json", 0, CLI_FLAG, offsetof(struct status_options, json), NULL,
 		"the rows as the seeder gives them (docs/cluster.md)"},

@@ -136,13 +136,11 @@ static int add_references(struct store *s, const json_t *document, int depth, js
 	return r;
 }
 
-int index_references(struct store *s, json_t **ret, struct err *err)
+int index_reach(struct store *s, json_t *index, json_t **ret, struct err *err)
 {
-	_cleanup_json_ json_t *index = NULL, *set = json_object();
-	int r = index_load(s, &index, err);
+	_cleanup_json_ json_t *set = json_object();
+	int r;
 
-	if (r < 0)
-		return r;
 	if (!set)
 		return err_oom(err, "the store's references");
 	r = add_references(s, index, NESTED_MAX, set);
@@ -150,4 +148,12 @@ int index_references(struct store *s, json_t **ret, struct err *err)
 		return err_set(err, -r, "%s: not all that index.json leads to can be read", s->path);
 	*ret = TAKE(set);
 	return 0;
+}
+
+int index_references(struct store *s, json_t **ret, struct err *err)
+{
+	_cleanup_json_ json_t *index = NULL;
+	int r = index_load(s, &index, err);
+
+	return r < 0 ? r : index_reach(s, index, ret, err);
 }

@@ -51,9 +51,10 @@ json_t *index_descriptor(const char *type, const struct release_part *part);
 int index_read_descriptor(const json_t *entry, struct release_part *ret);
 /* Lets the name point to the manifest, adding it when it is new. 0 or -ENOMEM. */
 int index_point(json_t *index, const char *name, const struct release_part *manifest);
-/* All digests that can be reached from index.json, as the keys of an object. Fails when anything is
- * unreadable.
+/* All digests that can be reached from an index, as the keys of an object. Fails when anything is unreadable.
  */
+int index_reach(struct store *s, json_t *index, json_t **ret, struct err *err);
+/* ... from index.json. */
 int index_references(struct store *s, json_t **ret, struct err *err);
 
 /* ---- ocimanifest.c: the OCI manifest of a release ---- */

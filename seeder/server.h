@@ -1,0 +1,20 @@
+/* Which seeder the commands of an administrator ask. */
+#ifndef SEEDER_SERVER_H
+#define SEEDER_SERVER_H
+
+#include <stdlib.h>
+
+#define SERVER_DEFAULT     "http://127.0.0.1:8080"
+#define SERVER_OPTION_HELP "the seeder; default $SWARMBOOT_SERVER, else " SERVER_DEFAULT
+
+/* The one given, else $SWARMBOOT_SERVER, else SERVER_DEFAULT. */
+static inline const char *server_choose(const char *given)
+{
+	const char *env = getenv("SWARMBOOT_SERVER");
+
+	if (given)
+		return given;
+	return env && *env ? env : SERVER_DEFAULT;
+}
+
+#endif
