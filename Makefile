@@ -140,6 +140,7 @@ SRC_imager := \
 	imager/source/debsources.c \
 	imager/source/dir.c \
 	imager/source/oci.c \
+	imager/source/ocibring.c \
 	imager/source/release.c \
 	imager/source/rpm.c \
 	imager/source/rpmconf.c \

@@ -84,7 +84,12 @@ int skopeo_copy(const struct skopeo *k, const char *from, const char *to, struct
 	struct words w = {0};
 
 	begin(k, "copy", &w);
-	add(&w, "--preserve-digests");
+	if (!k->may_convert)
+		add(&w, "--preserve-digests");
+	if (k->blobs) {
+		add(&w, "--dest-shared-blob-dir");
+		add(&w, k->blobs);
+	}
 	if (k->insecure) {
 		add(&w, "--src-tls-verify=false");
 		add(&w, "--dest-tls-verify=false");

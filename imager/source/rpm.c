@@ -11,8 +11,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "imager/base/buf.h"
 #include "imager/base/io.h"
+#include "imager/base/words.h"
 #include "imager/intree.h"
 #include "imager/rpmdb.h"
 #include "imager/sandbox.h"
@@ -140,7 +140,7 @@ static int run(struct install *i, const char *const command[], const char *const
 
 	while (names[count])
 		count++;
-	argv = calloc(count + 12, sizeof(*argv));
+	argv = calloc(count + 13, sizeof(*argv));
 	if (!argv || asprintf(&config, "--config=%s", i->conf.config) < 0 ||
 		asprintf(&repos, "--setopt=reposdir=%s/repos", i->conf.home) < 0 ||
 		asprintf(&vars, "--setopt=varsdir=%s/vars", i->conf.home) < 0 ||
@@ -155,6 +155,8 @@ static int run(struct install *i, const char *const command[], const char *const
 	argv[n++] = vars;
 	argv[n++] = root;
 	argv[n++] = release;
+	if (i->job->offline && rpmconf_is_remote(i->job))
+		argv[n++] = "--cacheonly";
 	while (*command)
 		argv[n++] = *command++;
 	for (size_t k = 0; k < count; k++)
@@ -191,6 +193,26 @@ static int install_packages(struct install *i, struct err *err)
 	if (!count)
 		return yaml_fault(yaml_root(p->doc), "packages", err, "from: rpm wants one at least");
 	return run(i, command, names, err);
+}
+
+/* All of them, each by its version and architecture. */
+static int install_locked(struct install *i, struct err *err)
+{
+	static const char *const command[] = {"install", NULL};
+	const struct lock *lock = i->job->locked;
+	_cleanup_words_ struct words names = {0};
+
+	for (size_t k = 0; k < lock->package_count; k++) {
+		const struct lock_package *p = &lock->packages[k];
+		char *name = NULL;
+
+		if (asprintf(&name, "%s-%s.%s", p->name, p->version, p->arch) < 0 ||
+			words_take(&names, name) < 0)
+			return err_oom(err, "the packages");
+	}
+	if (!names.count)
+		return err_set(err, EPERM, "from: rpm: the lock file names no package");
+	return run(i, command, (const char *const *)names.items, err);
 }
 
 /* ---- the database ---- */
@@ -254,15 +276,20 @@ static int finish(const struct source_job *job, uint64_t *ret_time, struct err *
 static int unpack(const struct source_job *job, uint64_t *ret_time, struct err *err)
 {
 	_cleanup_(install_release) struct install i = {.job = job};
+	/* dnf's own locks know processes by their number, which in a namespace is always the same */
+	_cleanup_close_ int lock = -1;
 	int r = rpmconf_write(job, &i.conf, err);
 
 	if (r < 0)
 		return r;
+	lock = i.conf.cache ? source_lock_folder(i.conf.cache, err) : -1;
+	if (i.conf.cache && lock < 0)
+		return lock;
 	r = mount_places(job, err);
 	if (r >= 0)
 		r = enable_modules(&i, err);
 	if (r >= 0)
-		r = install_packages(&i, err);
+		r = job->locked ? install_locked(&i, err) : install_packages(&i, err);
 	unmount_places(job);
 	return r < 0 ? r : finish(job, ret_time, err);
 }

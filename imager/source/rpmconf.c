@@ -44,6 +44,7 @@ void rpmconf_release(struct rpmconf *c)
 {
 	free(c->home);
 	free(c->config);
+	free(c->cache);
 }
 
 typedef int (*repository_fn)(const struct profile_repository *repository, void *arg, struct err *err);
@@ -61,6 +62,11 @@ static int each_repository(const struct profile *p, repository_fn fn, void *arg,
 }
 
 /* ---- the repositories ---- */
+
+static int is_local(const struct profile_repository *repository)
+{
+	return !strncmp(repository->url, "file:///", strlen("file:///"));
+}
 
 /* rpm takes armoured keys alone. */
 static int check_key(const struct profile_repository *repository, struct err *err)
@@ -80,7 +86,7 @@ static int check_proof(const struct profile_repository *repository, struct err *
 {
 	if (repository->key)
 		return check_key(repository, err);
-	if (!strncmp(repository->url, "file:///", 8))
+	if (is_local(repository))
 		return 0;
 	return yaml_fault(repository->node, "key", err,
 		"is wanted for %s: nothing else proves that its packages are what they should be",
@@ -119,7 +125,9 @@ static int add_folder(struct buf *text, const char *root, const char *option, co
 	return buf_printf(text, "%s\n", path);
 }
 
-static int add_folders(const struct source_job *job, const char *home, struct buf *text, struct err *err)
+/* Packages and metadata are other builds' too, where there is a cache. */
+static int add_folders(
+	const struct source_job *job, const struct rpmconf *c, struct buf *text, struct err *err)
 {
 	char root[PATH_MAX];
 	static const char *const options[][2] = {
@@ -128,7 +136,8 @@ static int add_folders(const struct source_job *job, const char *home, struct bu
 	if (!realpath(job->root, root))
 		return err_path(err, errno, job->root);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		_cleanup_free_ char *path = path_join(home, options[i][1]);
+		_cleanup_free_ char *path =
+			i == 0 && c->cache ? strdup(c->cache) : path_join(c->home, options[i][1]);
 
 		if (!path || add_folder(text, root, options[i][0], path) < 0)
 			return err_oom(err, "dnf.conf");
@@ -143,7 +152,7 @@ static int write_config(const struct source_job *job, struct rpmconf *c, struct 
 
 	if (buf_puts(&text, main_section) < 0)
 		return err_oom(err, "dnf.conf");
-	r = add_folders(job, c->home, &text, err);
+	r = add_folders(job, c, &text, err);
 	if (r >= 0)
 		r = each_repository(job->profile, add_repository, &text, err);
 	return r < 0 ? r : write_file(c->config, &(struct file_content){text.data, text.len, 0644}, err);
@@ -168,12 +177,14 @@ static int make_home(const char *home, struct err *err)
 int rpmconf_write(const struct source_job *job, struct rpmconf *ret, struct err *err)
 {
 	_cleanup_rpmconf_ struct rpmconf c = {0};
-	_cleanup_free_ char *workdir = realpath(job->workdir, NULL);
+	_cleanup_free_ char *workdir = realpath(job->workdir, NULL), *given = NULL;
 	int r;
 
 	if (!workdir)
 		return err_path(err, errno, job->workdir);
 	c.home = path_join(workdir, "rpm");
+	given = cache_folder(job->cache, "rpm");
+	c.cache = given ? realpath(given, NULL) : NULL;
 	c.config = c.home ? path_join(c.home, "dnf.conf") : NULL;
 	if (!c.config)
 		return err_oom(err, "dnf.conf");
@@ -185,6 +196,21 @@ int rpmconf_write(const struct source_job *job, struct rpmconf *ret, struct err 
 	*ret = c;
 	c = (struct rpmconf){0};
 	return 0;
+}
+
+static int add_remote(const struct profile_repository *repository, void *arg, struct err *err)
+{
+	(void)err;
+	*(int *)arg |= !is_local(repository);
+	return 0;
+}
+
+int rpmconf_is_remote(const struct source_job *job)
+{
+	int remote = 0;
+
+	(void)each_repository(job->profile, add_remote, &remote, NULL);
+	return remote;
 }
 
 /* ---- what the image knows ---- */

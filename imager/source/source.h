@@ -52,6 +52,9 @@ extern const struct source source_rpm;     /* rpm.c */
 extern const struct source source_tar;     /* tar.c */
 extern const struct source source_dir;     /* dir.c */
 
+/* The only one to work in the folder, which others share, until it closes the fd; it waits. Or -errno. */
+int source_lock_folder(const char *folder, struct err *err);
+
 /* Runs the source that the profile names. */
 int source_unpack(const struct source_job *job, uint64_t *ret_time, struct err *err);
 
