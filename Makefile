@@ -131,6 +131,7 @@ SRC_imager := \
 	imager/source/deb.c \
 	imager/source/debapt.c \
 	imager/source/blame.c \
+	imager/signreview.c \
 	imager/skopeo.c \
 	imager/source/debian.c \
 	imager/source/debinstall.c \

@@ -64,8 +64,8 @@ uint64_t diff_fetch(const struct diff *d);
 
 /* ---- diffshow.c ---- */
 
-/* Text for people; files: with every file, not their number alone. */
-void diff_print(const struct diff *d, int files, FILE *to);
+/* Text for people, with at most `files` of the files named (SIZE_MAX: all). */
+void diff_print(const struct diff *d, size_t files, FILE *to);
 /* docs/store.md has the keys. New; NULL when out of memory. */
 json_t *diff_json(const struct diff *d, int files);
 

@@ -1,6 +1,7 @@
 /* Owns the diff command. */
 #include "imager/commands.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "imager/diff.h"
@@ -25,7 +26,7 @@ static int show(const struct diff *d, const struct diff_options *o, struct err *
 	_cleanup_json_ json_t *json = NULL;
 
 	if (!o->json) {
-		diff_print(d, o->files, stdout);
+		diff_print(d, o->files ? SIZE_MAX : 0, stdout);
 		return 0;
 	}
 	json = diff_json(d, o->files);

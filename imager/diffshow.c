@@ -131,13 +131,16 @@ static void print_file(FILE *to, const struct diff_file *f)
 	(void)fputc('\n', to);
 }
 
-static void print_files(const struct diff *d, int files, FILE *to)
+static void print_files(const struct diff *d, size_t files, FILE *to)
 {
 	struct tally t = tally_files(d);
 
 	print_tally(to, "files", &t, &d->file_fault);
-	for (size_t i = 0; files && i < d->files.count; i++)
+	for (size_t i = 0; i < d->files.count && i < files; i++)
 		print_file(to, &d->files.items[i]);
+	if (files && d->files.count > files)
+		(void)fprintf(to, "  ... and %zu more: swarmboot diff %s %s --files\n",
+			d->files.count - files, d->before.name, d->after.name);
 }
 
 static void print_fetch(const struct diff *d, FILE *to)
@@ -154,7 +157,7 @@ static void print_fetch(const struct diff *d, FILE *to)
 	(void)fputc('\n', to);
 }
 
-void diff_print(const struct diff *d, int files, FILE *to)
+void diff_print(const struct diff *d, size_t files, FILE *to)
 {
 	(void)fprintf(to, "%s -> %s\n", d->before.name, d->after.name);
 	print_release(to, &d->before.release, &d->after.release);

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -39,23 +42,65 @@ static int read_line(int fd, char **ret)
 	return 0;
 }
 
-static int ask(const char *prompt, char **ret, struct err *err)
+/* What ends or stops a program at the terminal. */
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+
+/* 1: a line is there; 0: a signal came, and is pending still; -errno. */
+static int wait_line(int tty, const sigset_t *set)
 {
-	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd = signalfd(-1, set, SFD_CLOEXEC);
+	struct pollfd polls[] = {{.fd = tty, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+
+	if (fd < 0)
+		return -errno;
+	while (poll(polls, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return !polls[1].revents;
+}
+
+/* 1 and the line, 0 when a signal came first, or -errno. The terminal is as it was before. */
+static int ask_once(int tty, const char *prompt, const sigset_t *set, char **ret)
+{
 	struct termios before, silent;
 	int r;
 
-	if (tty < 0 || tcgetattr(tty, &before) < 0)
-		return err_set(err, ENOKEY,
-			"a password is needed and there is no terminal to ask on; use --password-file");
+	if (tcgetattr(tty, &before) < 0)
+		return -errno;
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	if (tcsetattr(tty, TCSAFLUSH, &silent) < 0)
-		return err_path(err, errno, "/dev/tty");
+		return -errno;
 	(void)write_full(tty, prompt, strlen(prompt));
-	r = read_line(tty, ret);
+	r = wait_line(tty, set);
+	if (r == 1)
+		r = read_line(tty, ret);
+	else if (r == 0)
+		r = -EINTR;
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
 	(void)write_full(tty, "\n", 1);
+	return r == -EINTR ? 0 : r < 0 ? r : 1;
+}
+
+/* Signals wait until the terminal echoes again; one that only stopped the program is followed by the question
+ * once more. */
+static int ask(const char *prompt, char **ret, struct err *err)
+{
+	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	sigset_t set, old;
+	int r = 0;
+
+	if (tty < 0)
+		return err_set(err, ENOKEY,
+			"a password is needed and there is no terminal to ask on; use --password-file");
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		(void)sigaddset(&set, signals[i]);
+	while (r == 0) {
+		(void)sigprocmask(SIG_BLOCK, &set, &old);
+		r = ask_once(tty, prompt, &set, ret);
+		(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	}
 	return r < 0 ? err_path(err, -r, "/dev/tty") : 0;
 }
 

@@ -12,27 +12,69 @@
 #include "imager/commands.h"
 #include "imager/format/trust.h"
 #include "imager/password.h"
+#include "imager/signreview.h"
 
 /* ---- the secret key ---- */
 
-static int check_private(int fd, const char *path, struct err *err)
+/* The likely slip: the other file of the pair. */
+static int check_public(const char *text, const char *path, struct err *err)
 {
-	struct stat st;
+	struct minisign_keyring ring;
 
-	if (fstat(fd, &st) < 0)
-		return err_path(err, errno, path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, EINVAL, "%s: not a plain file", path);
-	if (st.st_mode & 077)
+	if (minisign_parse_keyring(text, &ring, NULL) < 0)
+		return 0;
+	return err_set(err, EINVAL,
+		"%s: this is a public key; signing wants the secret one of the pair, NAME.key", path);
+}
+
+static int check_private(const struct stat *st, const char *path, struct err *err)
+{
+	if (st->st_mode & 077)
 		return err_set(err, EPERM,
 			"%s: others than its owner have access to this secret key (mode %04o); "
 			"'chmod 600' it, or make a new key if they may have read it",
-			path, st.st_mode & 07777);
-	if (st.st_size == 0)
+			path, st->st_mode & 07777);
+	return 0;
+}
+
+static int check_size(const struct stat *st, const char *path, struct err *err)
+{
+	if (!S_ISREG(st->st_mode))
+		return err_set(err, EINVAL, "%s: not a plain file", path);
+	if (st->st_size == 0)
 		return err_set(err, EBADMSG, "%s: the key file is empty", path);
-	if (st.st_size > MINISIGN_FILE_LIMIT)
+	if (st->st_size > MINISIGN_FILE_LIMIT)
 		return err_set(err, EFBIG, "%s: too large for a key file", path);
 	return 0;
+}
+
+/* The file's text, which the caller wipes whatever comes back. */
+static int read_key(const char *path, char text[MINISIGN_FILE_LIMIT + 1], struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_path(err, errno, path);
+	r = check_size(&st, path, err);
+	if (r < 0)
+		return r;
+	n = read_full(fd, text, MINISIGN_FILE_LIMIT);
+	if (n < 0)
+		return err_path(err, (int)-n, path);
+	r = check_public(text, path, err);
+	return r < 0 ? r : check_private(&st, path, err);
+}
+
+int sign_check_key(const char *path, struct err *err)
+{
+	char text[MINISIGN_FILE_LIMIT + 1] = "";
+	int r = read_key(path, text, err);
+
+	explicit_bzero(text, sizeof(text));
+	return r;
 }
 
 static int parse_key(
@@ -49,21 +91,17 @@ static int parse_key(
 
 int sign_load_key(const char *path, const char *password_file, struct minisign_secret *ret, struct err *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[MINISIGN_FILE_LIMIT + 1] = "";
 	struct err why = {0};
-	ssize_t n;
-	int r;
+	int r = read_key(path, text, err);
 
-	if (fd < 0)
-		return err_path(err, errno, path);
-	r = check_private(fd, path, err);
-	if (r < 0)
-		return r;
-	n = read_full(fd, text, MINISIGN_FILE_LIMIT);
-	r = n < 0 ? err_path(&why, (int)-n, "read") : parse_key(text, password_file, ret, &why);
+	if (r == 0) {
+		r = parse_key(text, password_file, ret, &why);
+		if (r < 0)
+			(void)err_set(err, -r, "%s: %s", path, why.text);
+	}
 	explicit_bzero(text, sizeof(text));
-	return r < 0 ? err_set(err, -r, "%s: %s", path, why.text) : 0;
+	return r;
 }
 
 int release_sign(
@@ -205,6 +243,7 @@ const struct cli_command command_keygen = {
 
 struct sign_options {
 	const char *key, *store, *password_file;
+	int yes;
 };
 
 static const struct cli_option sign_options[] = {
@@ -212,6 +251,7 @@ static const struct cli_option sign_options[] = {
 	{"store", 0, CLI_STRING, offsetof(struct sign_options, store), "DIR", STORE_OPTION_HELP},
 	{"password-file", 0, CLI_STRING, offsetof(struct sign_options, password_file), "FILE",
 		"take the key's password from the first line of FILE"},
+	{"yes", 'y', CLI_FLAG, offsetof(struct sign_options, yes), NULL, "sign without asking, for scripts"},
 	{0},
 };
 
@@ -228,9 +268,13 @@ static int run_sign(const void *options, char **args, struct err *err)
 		(void)err_set(err, EINVAL, "--key FILE names the secret key");
 		return CLI_USAGE;
 	}
-	r = store_open(store_choose(o->store), 0, &s, err);
+	r = sign_check_key(o->key, err);
+	if (r == 0)
+		r = store_open(store_choose(o->store), 0, &s, err);
 	if (r == 0)
 		r = store_resolve(s, args[0], &rel, err);
+	if (r == 0)
+		r = signreview_ask(s, &rel, o->yes, err);
 	if (r == 0)
 		r = sign_load_key(o->key, o->password_file, &key, err);
 	if (r == 0)
@@ -245,12 +289,16 @@ static int run_sign(const void *options, char **args, struct err *err)
 const struct cli_command command_sign = {
 	.name = "sign",
 	.arguments = "REF",
-	.summary = "sign a release in the store",
+	.summary = "look at a release in the store and sign it",
 	.text = "REF is PROFILE:SEQUENCE, PROFILE:CHANNEL, PROFILE (its newest release) or the release's "
 		"digest. "
-		"A\nsignature by the same key is replaced; others stay. A secret key that others than its "
-		"owner can\n"
-		"read is refused.",
+		"First the digests and the verity root are computed again; then what changes since the last "
+		"signed release of the profile is shown on standard error, and the question asked. Without a "
+		"terminal to ask on, nothing is signed unless --yes is given.\n"
+		"\n"
+		"A signature by the same key is replaced; others stay. A secret key that others than its "
+		"owner "
+		"can read is refused.",
 	.options = sign_options,
 	.options_size = sizeof(struct sign_options),
 	.min_args = 1,

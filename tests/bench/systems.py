@@ -71,7 +71,7 @@ class Swarmboot(System):
         store, key = self.rig.path("store"), self.rig.path("bench")
         self.bench.digest = self.publish_only()
         run(self.swarmboot, "keygen", "--no-password", "--output", key)
-        run(self.swarmboot, "sign", "bench", "--store", store, "--key", key + ".key", *self.bench.sign_options)
+        run(self.swarmboot, "sign", "bench", "--store", store, "--key", key + ".key", "--yes")
         run(self.swarmboot, "tag", "bench:1", "stable", "--store", store)
         self.write_cluster()
         self.serve()

@@ -32,7 +32,7 @@ setup() {
 @test "images --json and show --json agree" {
 	publish slurm one
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	swarmboot tag slurm stable
 	swarmboot images --json >list.json
 	swarmboot show slurm --json >one.json
@@ -93,7 +93,7 @@ setup() {
 @test "skopeo copies a release to another store and back, signature and all" {
 	publish slurm one
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	skopeo copy --quiet "oci:$SWARMBOOT_STORE:slurm:1" oci:other:slurm:1
 	cmp <(skopeo inspect --raw "oci:$SWARMBOOT_STORE:slurm:1") <(skopeo inspect --raw oci:other:slurm:1)
 	run -0 swarmboot verify slurm --key a.pub --store other
@@ -135,7 +135,7 @@ setup() {
 @test "every OCI descriptor of the store fits its blob" {
 	publish slurm one
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	skopeo inspect --raw "oci:$SWARMBOOT_STORE:slurm:1" >manifest
 	[ "$(jq .schemaVersion manifest)" = 2 ]
 	[ "$(jq -r .config.mediaType manifest)" = application/vnd.swarmboot.release.v1+json ]

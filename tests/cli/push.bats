@@ -43,7 +43,7 @@ nothing_left() {
 @test "push, wipe, pull: the same bytes, sequence and signature" {
 	for word in one two three; do publish slurm $word; done
 	new_key a
-	swarmboot sign slurm:2 --key a.key
+	swarmboot sign slurm:2 --key a.key --yes
 	registry
 	run -0 --separate-stderr swarmboot push slurm:2 "$registry/images/slurm" --insecure
 	[ "$output" = "slurm:2 -> docker://$registry/images/slurm:2" ]
@@ -70,9 +70,9 @@ nothing_left() {
 	new_key b
 	swarmboot push slurm "$registry/slurm:unsigned" --insecure
 	cp -a store other
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	swarmboot push slurm "$registry/slurm:a" --insecure
-	swarmboot sign slurm --key b.key --store other
+	swarmboot sign slurm --key b.key --store other --yes
 	# the root image is gone from the registry, and not missed
 	rm "$(stored "$(swarmboot show --json slurm | jq -r .release.root.digest)")"
 	run -0 --separate-stderr swarmboot pull "$registry/slurm:unsigned" --insecure
@@ -199,7 +199,7 @@ nothing_left() {
 @test "export and import: one file, the same bytes; also past a colon in a path" {
 	for word in one two; do publish slurm $word; done
 	new_key a
-	swarmboot sign slurm:1 --key a.key
+	swarmboot sign slurm:1 --key a.key --yes
 	run -0 --separate-stderr swarmboot export slurm:1 release.tar
 	[ "$output" = "slurm:1 -> release.tar" ]
 	cmp <(skopeo inspect --raw oci-archive:release.tar) <(skopeo inspect --raw "oci:$SWARMBOOT_STORE:slurm:1")

@@ -47,8 +47,8 @@ setup() {
 @test "sign and verify a release" {
 	publish slurm one
 	new_key a
-	run -0 swarmboot sign slurm --key a.key
-	[[ $output == "slurm:1: signed by "* ]]
+	run -0 swarmboot sign slurm --key a.key --yes
+	[[ $output == *"slurm:1: signed by "* ]]
 	run -0 swarmboot verify slurm:1 --key a.pub
 	[[ $output == "slurm:1: good: sha256:"* ]]
 }
@@ -59,11 +59,11 @@ setup() {
 	new_key b
 	run -1 swarmboot verify slurm --key a.pub
 	[[ $output == *"slurm:1: not signed"* ]]
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	run -1 swarmboot verify slurm --key b.pub
 	[[ $output == *"which is not trusted here"* ]]
 	run -0 swarmboot verify slurm --key b.pub --key a.pub
-	swarmboot sign slurm --key b.key
+	swarmboot sign slurm --key b.key --yes
 	run -0 swarmboot verify slurm --key b.pub
 	run -0 swarmboot verify slurm --key a.pub
 	run -2 swarmboot verify slurm
@@ -74,7 +74,7 @@ setup() {
 @test "verify: a bit flipped in any part is found and named" {
 	publish slurm one
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	for part in kernel initramfs root packages; do
 		path=$(blob ".release.$part.digest")
 		flip "$path"
@@ -94,7 +94,7 @@ setup() {
 @test "verify: a changed manifest is refused though its own digest fits" {
 	publish slurm one
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	old=$(blob .digest)
 	sed 's/"quiet"/"quieT"/' "$old" >changed
 	new=$(sha256sum changed | cut -d' ' -f1)
@@ -114,18 +114,21 @@ setup() {
 	new_key a
 	for mode in 0640 0604 0644 0660; do
 		chmod $mode a.key
-		run -1 swarmboot sign slurm --key a.key
+		run -1 swarmboot sign slurm --key a.key --yes
 		[[ $output == *"a.key: others than its owner have access"*"$mode"* ]]
 	done
 	: >empty.key
 	chmod 600 empty.key
-	run -1 swarmboot sign slurm --key empty.key
+	run -1 swarmboot sign slurm --key empty.key --yes
 	[[ $output == *"the key file is empty"* ]]
-	run -1 swarmboot sign slurm --key none.key
-	run -1 swarmboot sign slurm --key .
+	run -1 swarmboot sign slurm --key none.key --yes
+	run -1 swarmboot sign slurm --key . --yes
 	[[ $output == *"not a plain file"* ]]
-	chmod 600 a.pub
-	run -1 swarmboot sign slurm --key a.pub
+	run -1 swarmboot sign slurm --key a.pub --yes
+	[[ $output == *"a.pub: this is a public key; signing wants the secret one of the pair"* ]]
+	echo "no key" >bad.key
+	chmod 600 bad.key
+	run -1 swarmboot sign slurm --key bad.key --yes
 	[[ $output == *"not a minisign secret key file"* ]]
 	[ "$(swarmboot show --json slurm | jq '.signatures | length')" = 0 ]
 }
@@ -135,18 +138,18 @@ setup() {
 	echo "correct horse" >pw
 	echo wrong >bad
 	swarmboot keygen --output p --password-file pw
-	run -1 swarmboot sign slurm --key p.key --password-file bad
+	run -1 swarmboot sign slurm --key p.key --password-file bad --yes
 	[[ $output == *"wrong password"* ]]
-	run -1 setsid swarmboot sign slurm --key p.key
+	run -1 setsid swarmboot sign slurm --key p.key --yes
 	[[ $output == *--password-file* ]]
-	run -0 swarmboot sign slurm --key p.key --password-file pw
+	run -0 swarmboot sign slurm --key p.key --password-file pw --yes
 	run -0 swarmboot verify slurm --key p.pub
 }
 
 @test "minisign verifies what swarmboot signed" {
 	publish slurm one
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	cp "$(blob .digest)" release.json
 	manifest=$(skopeo inspect --raw "oci:$SWARMBOOT_STORE:slurm:1")
 	digest=$(jq -er '.layers[] | select(.mediaType | endswith("signature.v1")).digest' <<<"$manifest")
@@ -161,7 +164,7 @@ setup() {
 @test "a release is checked by hand, without swarmboot" {
 	publish slurm-compute one
 	new_key release
-	swarmboot sign slurm-compute --key release.key
+	swarmboot sign slurm-compute --key release.key --yes
 	sed -n '/^## By hand/,$p' "$BATS_TEST_DIRNAME/../../docs/release.md" |
 		sed -n '/^```sh/,/^```$/p' | sed '/^```/d' >recipe
 	sed -i "s|/tmp/|$PWD/|g; s|/var/lib/swarmboot/store|$SWARMBOOT_STORE|; s|:7|:1|g
@@ -182,7 +185,7 @@ setup() {
 	run -0 minisign -V -p a.pub -m file
 	minisign -G -W -s m.key -p m.pub
 	chmod 600 m.key
-	swarmboot sign slurm --key m.key
+	swarmboot sign slurm --key m.key --yes
 	run -0 swarmboot verify slurm --key m.pub
 }
 
@@ -195,12 +198,12 @@ setup() {
 	run -0 minisign -V -p p.pub -m file
 	cat pw pw | minisign -G -s m.key -p m.pub
 	chmod 600 m.key
-	run -0 swarmboot sign slurm --key m.key --password-file pw
+	run -0 swarmboot sign slurm --key m.key --password-file pw --yes
 	run -0 swarmboot verify slurm --key m.pub
 }
 
 @test "help and man pages name every option" {
-	for command in keygen sign verify images show tag; do
+	for command in keygen sign verify images show tag diff push pull export import gc; do
 		run -0 swarmboot $command --help
 		[[ ${lines[0]} == "usage: swarmboot $command"* ]]
 		run -0 swarmboot $command --man

@@ -125,7 +125,7 @@ s.serve_forever()' >port 2>/dev/null 3>&- &
 	cp former "store/blobs/sha256/$hash"
 	sed -i "s/$manifest/$hash/; s/\"size\": [0-9]*/\"size\": $(stat -c %s former)/" store/index.json
 	new_key a
-	swarmboot sign slurm --key a.key
+	swarmboot sign slurm --key a.key --yes
 	run -0 swarmboot verify slurm --key a.pub
 	[ "$(skopeo inspect --raw oci:store:slurm:1 | jq -r '.layers[3].mediaType')" = \
 		application/vnd.swarmboot.packages.v1 ]

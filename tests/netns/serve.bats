@@ -26,7 +26,7 @@ teardown() {
 
 release() { # PROFILE WORD: published and signed
 	publish "$1" "$2"
-	swarmboot sign "$1" --key release.key
+	swarmboot sign "$1" --key release.key --yes
 }
 
 cluster_file() {
@@ -276,7 +276,7 @@ child() {
 	wait_for_line log 'nothing to offer: slurm:2: ' 10
 	row_becomes n001 .phase unknown
 	[[ $(get /v1/boot/52:54:00:aa:00:01.ipxe) == *"has no release to boot yet"* ]]
-	swarmboot sign slurm:2 --key release.key
+	swarmboot sign slurm:2 --key release.key --yes
 	wait_for_line log 'slurm:stable: offers slurm:2' 10
 	[[ $(get /v1/boot/52:54:00:aa:00:01.ipxe) == *"boots slurm:2"* ]]
 	[ "$(row n001 .sequence)/$(row n001 .error)" = 2/ ]

@@ -41,7 +41,7 @@ sign_by() {
 	cp -aln "$cache/store/blobs" "$store"
 	cp "$cache/store/index.json" "$store/index.new"
 	mv "$store/index.new" "$store/index.json"
-	swarmboot sign slurm-compute:1 --store "$store" --key "$cache/$1.key"
+	swarmboot sign slurm-compute:1 --store "$store" --key "$cache/$1.key" --yes
 	swarmboot tag slurm-compute:1 stable --store "$store"
 }
 
