@@ -207,19 +207,33 @@ static void describe_release(struct build *b)
 	r->memory_reserve = p->memory.reserve;
 }
 
+/* An address with a secret in it is not published. */
+static const char *public_location(const char *url)
+{
+	return url && !strpbrk(url, "@?") ? url : NULL;
+}
+
 static int list_packages(struct build *b, struct err *err)
 {
+	const struct profile *p = b->profile;
+	_cleanup_free_ struct spdx_artifact *artifacts = calloc(p->artifact_count + 1, sizeof(*artifacts));
 	_cleanup_packages_ struct packages packages = {0};
 	const struct spdx_document document = {
-		.name = b->profile->name,
-		.version = b->profile->version,
+		.name = p->name,
+		.version = p->version,
 		.created = b->time,
 		.image = b->release.root.digest,
 		.packages = &packages,
+		.artifacts = artifacts,
+		.artifact_count = p->artifact_count,
 	};
 	_cleanup_buf_ struct buf text = {0};
-	int r = packages_list(b->work.tree, &packages, err);
+	int r = artifacts ? packages_list(b->work.tree, &packages, err) : err_oom(err, "artifacts");
 
+	for (size_t i = 0; r >= 0 && i < p->artifact_count; i++)
+		artifacts[i] = (struct spdx_artifact){.name = p->artifacts[i].path,
+			.location = public_location(p->artifacts[i].url),
+			.digest = p->artifacts[i].digest};
 	if (r >= 0)
 		r = spdx_format(&document, &text, err);
 	if (r >= 0)

@@ -187,7 +187,9 @@ expected() {
 	mkdir -p tree/var/lib/dpkg
 	cp /usr/lib/os-release tree/usr/lib/os-release
 	awk -v RS= -v ORS='\n\n' 'NR <= 60' /var/lib/dpkg/status >tree/var/lib/dpkg/status
-	printf 'name: slurm\nversion: "1.2"\nfrom: {dir: %s}\n' "$PWD/tree" >p.yaml
+	echo "#!/bin/sh" >tool
+	printf "name: slurm\nversion: \"1.2\"\nfrom: {dir: %s}\nartifacts: [{source: %s, sha256: %s, path: /usr/bin/tool}]\n" \
+		"$PWD/tree" "$PWD/tool" "$(sha256sum <tool | cut -d' ' -f1)" >p.yaml
 	new_key a
 	SOURCE_DATE_EPOCH=1700000000 swarmboot build --key a.pub --agent /bin/true p.yaml 2>/dev/null
 	list=$(blob .release.packages.digest)
@@ -202,15 +204,17 @@ expected() {
 	jq -e '[.packages[].SPDXID, "SPDXRef-DOCUMENT"] as $ids |
 		.relationships | all([.spdxElementId, .relatedSpdxElement] - $ids == [])' "$list"
 	jq -e '[.relationships[] | select(.relationshipType == "DESCRIBES").relatedSpdxElement] == ["SPDXRef-Image"]' "$list"
-	jq -e '.packages | map(select(.SPDXID != "SPDXRef-Image")) |
+	jq -e '.packages | map(select(.SPDXID | startswith("SPDXRef-Package-"))) |
 		all((.supplier | test("^(Organization|Person): .|^NOASSERTION$")) and
 		(.externalRefs[0].referenceLocator | test("^pkg:deb/debian/[^/@?]+@[^/@?]+\\?arch=[a-z0-9]+$")))' "$list"
 	[ "$(jq -r '.packages[] | select(.SPDXID == "SPDXRef-Image").checksums[0].checksumValue' "$list")" = \
 		"$(swarmboot show --json slurm | jq -r .release.root.digest | cut -d: -f2)" ]
+	[ "$(jq -r '.packages[] | select(.name == "/usr/bin/tool") | "\(.SPDXID) \(.checksums[0].checksumValue)"' "$list")" = \
+		"SPDXRef-Artifact--2Fusr-2Fbin-2Ftool $(sha256sum <tool | cut -d' ' -f1)" ]
 	# what dpkg itself says is installed there
 	dpkg-query --admindir="$PWD/tree/var/lib/dpkg" -W -f '${db:Status-Abbrev}\t${Package} ${Version} ${Architecture}\n' |
 		sed -n 's/^ii *\t//p' | sort >want
-	jq -r '.packages[] | select(.SPDXID != "SPDXRef-Image") |
+	jq -r '.packages[] | select(.SPDXID | startswith("SPDXRef-Package-")) |
 		"\(.name) \(.versionInfo) \(.externalRefs[0].referenceLocator | sub(".*arch="; ""))"' "$list" | sort >got
 	diff want got
 	[ "$(swarmboot show --json slurm | jq .release.packages.count)" = "$(wc -l <want)" ]
