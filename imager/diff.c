@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "imager/base/io.h"
 #include "imager/spdx.h"
 
 /* ---- packages ---- */
@@ -118,27 +117,15 @@ void diff_release(struct diff *d)
 	diff_files_release(&d->files);
 }
 
-static int read_packages(
-	struct store *s, const struct store_release *rel, struct packages *ret, struct err *err)
-{
-	_cleanup_free_ char *path = store_blob_path(s, &rel->release.packages.digest), *text = NULL;
-	size_t len;
-	int r = path ? read_file(path, SPDX_LIMIT, &text, &len, err) : err_oom(err, rel->name);
-
-	if (r == 0)
-		r = spdx_parse(text, len, ret, err);
-	return r < 0 ? err_prefix(err, "%s", rel->name) : 0;
-}
-
 static int compare_packages(struct store *s, struct diff *d, struct err *err)
 {
 	int r;
 
 	if (digest_equal(&d->before.release.packages.digest, &d->after.release.packages.digest))
 		return 0;
-	r = read_packages(s, &d->before, &d->packages_before, err);
+	r = spdx_read(s, &d->before, &d->packages_before, err);
 	if (r == 0)
-		r = read_packages(s, &d->after, &d->packages_after, err);
+		r = spdx_read(s, &d->after, &d->packages_after, err);
 	if (r < 0)
 		return r;
 	r = diff_packages(&d->packages_before, &d->packages_after, &d->packages, &d->package_count);

@@ -11,6 +11,7 @@
 #include "imager/format/json.h"
 #include "imager/format/store.h"
 #include "imager/jsonout.h"
+#include "imager/spdx.h"
 
 struct images_options {
 	const char *store;
@@ -190,9 +191,51 @@ const struct cli_command command_images = {
 
 /* ---- show ---- */
 
+struct show_options {
+	const char *store;
+	int json, packages;
+};
+
+static const struct cli_option show_options[] = {
+	{"store", 0, CLI_STRING, offsetof(struct show_options, store), "DIR", STORE_OPTION_HELP},
+	{"packages", 0, CLI_FLAG, offsetof(struct show_options, packages), NULL,
+		"list the packages in the image, one a line: name, version, architecture"},
+	{"json", 0, CLI_FLAG, offsetof(struct show_options, json), NULL, "print JSON for scripts"},
+	{0},
+};
+
+static json_t *packages_json(const struct packages *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < p->count; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s,s:s,s:s}", "name", p->items[i].name, "version",
+				      p->items[i].version, "arch", p->items[i].arch));
+	return list;
+}
+
+static int show_packages(struct store *s, const struct store_release *rel, int json, struct err *err)
+{
+	_cleanup_packages_ struct packages list = {0};
+	_cleanup_json_ json_t *root = NULL;
+	int r = spdx_read(s, rel, &list, err);
+
+	if (r < 0)
+		return r;
+	if (json) {
+		root = json_pack("{s:o}", "packages", packages_json(&list));
+		return jsonout_print(root, err);
+	}
+	for (size_t i = 0; i < list.count; i++)
+		(void)printf("%s %s %s\n", list.items[i].name, or_dash(list.items[i].version),
+			or_dash(list.items[i].arch));
+	return 0;
+}
+
 static int run_show(const void *options, char **args, struct err *err)
 {
-	const struct images_options *o = options;
+	const struct show_options *o = options;
 	_cleanup_store_ struct store *s = NULL;
 	_cleanup_json_ json_t *json = NULL;
 	struct store_release rel;
@@ -202,6 +245,8 @@ static int run_show(const void *options, char **args, struct err *err)
 		r = store_resolve(s, args[0], &rel, err);
 	if (r < 0)
 		return r;
+	if (o->packages)
+		return show_packages(s, &rel, o->json, err);
 	if (!o->json) {
 		print_release(&rel);
 		return 0;
@@ -216,8 +261,8 @@ const struct cli_command command_show = {
 	.summary = "show one release in full",
 	.text = "REF is PROFILE:SEQUENCE, PROFILE:CHANNEL, PROFILE (its newest release) or the release's "
 		"digest.",
-	.options = images_options,
-	.options_size = sizeof(struct images_options),
+	.options = show_options,
+	.options_size = sizeof(struct show_options),
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_show,

@@ -11,6 +11,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/err.h"
 #include "imager/format/digest.h"
+#include "imager/format/store.h"
 #include "imager/packages.h"
 
 #define SPDX_LIMIT ((size_t)64 << 20) /* bytes of a list that is read */
@@ -41,5 +42,8 @@ int spdx_format(const struct spdx_document *d, struct buf *ret, struct err *err)
 /* The packages that a list names, sorted; -EBADMSG for what is neither form. Artifacts are packages of the
  * architecture "". *ret is zeroed by the caller, who releases it. */
 int spdx_parse(const char *data, size_t len, struct packages *ret, struct err *err);
+
+/* The same of a release in the store. */
+int spdx_read(struct store *s, const struct store_release *rel, struct packages *ret, struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "imager/base/io.h"
 #include "imager/format/json.h"
 #include "imager/spdxid.h"
 
@@ -102,4 +103,15 @@ int spdx_parse(const char *data, size_t len, struct packages *ret, struct err *e
 	*ret = found;
 	found = (struct packages){0};
 	return 0;
+}
+
+int spdx_read(struct store *s, const struct store_release *rel, struct packages *ret, struct err *err)
+{
+	_cleanup_free_ char *path = store_blob_path(s, &rel->release.packages.digest), *text = NULL;
+	size_t len;
+	int r = path ? read_file(path, SPDX_LIMIT, &text, &len, err) : err_oom(err, rel->name);
+
+	if (r == 0)
+		r = spdx_parse(text, len, ret, err);
+	return r < 0 ? err_prefix(err, "%s", rel->name) : 0;
 }

@@ -218,6 +218,8 @@ expected() {
 		"\(.name) \(.versionInfo) \(.externalRefs[0].referenceLocator | sub(".*arch="; ""))"' "$list" | sort >got
 	diff want got
 	[ "$(swarmboot show --json slurm | jq .release.packages.count)" = "$(wc -l <want)" ]
+	diff want <(swarmboot show slurm --packages | grep -v '^/usr/bin/tool - -$')
+	[ "$(swarmboot show slurm --packages --json | jq '.packages | length')" = $(($(wc -l <want) + 1)) ]
 	run -0 skopeo inspect --raw "oci:$SWARMBOOT_STORE:slurm:1"
 	[ "$(jq -r '.layers[3].mediaType' <<<"$output")" = application/spdx+json ]
 }
