@@ -11,9 +11,9 @@ PACKAGES := libarchive libsquashfs1 libcrypto libssl libsodium libfyaml jansson 
 DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-rasterbar-dev libssl-dev \
 	libsodium-dev libfyaml-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libnl-3-dev \
 	libnl-route-3-dev libkmod-dev libzstd-dev libcap-dev libseccomp-dev \
-	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools \
+	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools squashfs-tools-ng \
 	libcmocka-dev bats perl python3 python3-yaml qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
-	attr libcap2-bin createrepo-c docker-registry gnupg umoci \
+	attr libcap2-bin createrepo-c docker-registry gnupg umoci libxml2-utils python3-yaml \
 	zstd cpio jq uidmap curl aria2 procps clang-format shellcheck codespell man-db
 
 include_flags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -108,10 +108,10 @@ SRC_imager := \
 	imager/jsonout.c \
 	imager/kconfig.c \
 	imager/lint.c \
-	imager/linttext.c \
+	imager/machine.c \
 	imager/lock.c \
 	imager/lockparse.c \
-	imager/machine.c \
+	imager/linttext.c \
 	imager/moduleindex.c \
 	imager/modules.c \
 	imager/packages.c \
@@ -128,11 +128,11 @@ SRC_imager := \
 	imager/sandbox.c \
 	imager/scrub.c \
 	imager/sign.c \
-	imager/source/deb.c \
-	imager/source/debapt.c \
-	imager/source/blame.c \
 	imager/signreview.c \
 	imager/skopeo.c \
+	imager/source/blame.c \
+	imager/source/deb.c \
+	imager/source/debapt.c \
 	imager/source/debian.c \
 	imager/source/debinstall.c \
 	imager/source/deblists.c \
@@ -157,9 +157,9 @@ SRC_imager := \
 	imager/squash/reader.c \
 	imager/squash/tree.c \
 	imager/squash/write.c \
-	imager/stagefile.c \
 	imager/transfer.c \
 	imager/transfercmd.c \
+	imager/stagefile.c \
 	imager/tree.c \
 	imager/treecopy.c \
 	imager/treefile.c \
@@ -189,11 +189,11 @@ SRC_seeder := \
 	seeder/ipxe.c \
 	seeder/offers.c \
 	seeder/policy.c \
+	seeder/policychoice.c \
 	seeder/reload.c \
 	seeder/policytree.c \
 	seeder/scanner.c \
 	seeder/serve.c \
-	seeder/policychoice.c \
 	seeder/status.c \
 	seeder/statuscmd.c \
 	seeder/statusdb.c \
@@ -305,6 +305,12 @@ $(FIXTURES): $(call obj,tests/cli/fixture_release.c) $(call ar,format base)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,format base)
 
+# The pack alone, for tests/bench/imager to measure.
+PACK := $(B)/tests/pack
+$(PACK): $(call obj,tests/bench/pack.c) $(call ar,imager format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,imager format base)
+
 # A thin main over the swarm and the tracker, for tests/netns/swarm.bats.
 SWARM_PEER := $(B)/tests/swarm_peer
 $(SWARM_PEER): $(call obj,tests/netns/swarm_peer.c) $(call ar,seeder swarm wire format base)
@@ -344,13 +350,6 @@ demo: deps
 	@$(MAKE) --no-print-directory VARIANT=release all
 	BUILD_DIR=$(CURDIR)/build/release tests/lab/demo
 
-# ---- set-up and hygiene ----
-
-.PHONY: deps
-deps:
-	@missing=$$(for package in $(DEPS); do \
-		case $$(dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null) in \
-		ii*) ;; *) echo $$package ;; esac; done); \
 # ---- benches: on a quiet machine, of what ships; not part of make check ----
 
 BENCH_DEPS := opentracker transmission-cli udpcast nginx-light aria2
@@ -361,6 +360,18 @@ bench-swarm: deps
 	@$(MAKE) --no-print-directory VARIANT=release all build/release/tests/fixture_release build/release/tests/swarm_peer
 	tests/bench/swarm
 
+.PHONY: bench-imager
+bench-imager: deps
+	@$(MAKE) --no-print-directory VARIANT=release all build/release/tests/pack
+	tests/bench/imager
+
+# ---- set-up and hygiene ----
+
+.PHONY: deps
+deps:
+	@missing=$$(for package in $(DEPS); do \
+		case $$(dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null) in \
+		ii*) ;; *) echo $$package ;; esac; done); \
 	if [ -n "$$missing" ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
