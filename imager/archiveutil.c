@@ -4,12 +4,17 @@
 #include <errno.h>
 #include <string.h>
 
+/* libarchive says "Write error" and keeps why to itself; its EINVAL and EILSEQ are its own words' codes. */
 int archive_fault(struct archive *a, const char *what, struct err *err)
 {
 	int code = archive_errno(a);
 	const char *text = archive_error_string(a);
 
-	return err_set(err, code > 0 ? code : EIO, "%s: %s", what, text ? text : "cannot be copied");
+	if (!text)
+		text = "cannot be copied";
+	if (code <= 0 || code == EINVAL || code == EILSEQ || strstr(text, strerror(code)))
+		return err_set(err, code > 0 ? code : EIO, "%s: %s", what, text);
+	return err_set(err, code, "%s: %s: %s", what, text, strerror(code));
 }
 
 int archive_utf8(struct archive_locale *ret, struct err *err)

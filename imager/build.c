@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "imager/base/log.h"
 #include "imager/base/loop.h"
@@ -55,6 +56,14 @@ static const struct stage {
 	{"sign", build_sign, 0},       /* release + key -> signature: release_sign */
 };
 
+/* A path of the image says nothing of the disk that is full. */
+static void name_disk(const struct build *b, int r, struct err *err)
+{
+	if ((r != -ENOSPC && r != -EDQUOT) || !b->work.path || strstr(err->text, b->options->store))
+		return;
+	(void)err_prefix(err, "%s%s", b->work.tree, b->work.tree_is_mounted ? " (in memory)" : "");
+}
+
 static int run_stage(struct build *b, const struct stage *stage, struct err *err)
 {
 	int r;
@@ -65,6 +74,7 @@ static int run_stage(struct build *b, const struct stage *stage, struct err *err
 	r = stage->run(b, err);
 	if (r < 0) {
 		progress_abort(&b->progress);
+		name_disk(b, r, err);
 		/* A fault of the profile's is said in one line; the tail is for all else. */
 		if (r == -EINVAL && stage->judges)
 			return r;

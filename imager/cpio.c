@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "imager/archiveutil.h"
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
 
@@ -37,10 +38,9 @@ static const struct node_row {
 DEFINE_CLEANUP(FTS *, fts_close)
 #define _cleanup_fts_ _cleanup_(fts_close_p)
 
-static int archive_fault(const struct cpio *c, struct err *err)
+static int cpio_fault(const struct cpio *c, struct err *err)
 {
-	return err_set(err, archive_errno(c->archive) > 0 ? archive_errno(c->archive) : EIO, "%s: %s",
-		c->output, archive_error_string(c->archive));
+	return archive_fault(c->archive, c->output, err);
 }
 
 /* Of what is to be in the archive, for what is in the folder. */
@@ -77,7 +77,7 @@ static int copy_content(struct cpio *c, const char *path, struct err *err)
 		return err_path(err, errno, path);
 	while ((n = read_full(fd, data, sizeof(data))) > 0)
 		if (archive_write_data(c->archive, data, (size_t)n) != n)
-			return archive_fault(c, err);
+			return cpio_fault(c, err);
 	return n < 0 ? err_path(err, (int)-n, path) : 0;
 }
 
@@ -102,7 +102,7 @@ static int add_entry(struct cpio *c, const FTSENT *e, struct err *err)
 		archive_entry_set_symlink(c->entry, target);
 	}
 	if (archive_write_header(c->archive, c->entry) != ARCHIVE_OK)
-		return archive_fault(c, err);
+		return cpio_fault(c, err);
 	return S_ISREG(st->st_mode) ? copy_content(c, e->fts_accpath, err) : 0;
 }
 
@@ -138,7 +138,7 @@ static int open_archive(struct cpio *c, struct err *err)
 	if (archive_write_set_format_cpio_newc(c->archive) != ARCHIVE_OK ||
 		archive_write_set_bytes_in_last_block(c->archive, 1) != ARCHIVE_OK ||
 		archive_write_open_filename(c->archive, c->output) != ARCHIVE_OK)
-		return archive_fault(c, err);
+		return cpio_fault(c, err);
 	return 0;
 }
 
@@ -156,7 +156,7 @@ int cpio_write(const char *folder, const char *output, uint64_t mtime, struct er
 	if (r == 0)
 		r = add_all(&c, folder, err);
 	if (r == 0 && archive_write_close(c.archive) != ARCHIVE_OK)
-		r = archive_fault(&c, err);
+		r = cpio_fault(&c, err);
 	archive_entry_free(c.entry);
 	(void)archive_write_free(c.archive);
 	if (r < 0)
