@@ -24,6 +24,8 @@ WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wpointer-arith -Wwrite-strings 
 CWARN := $(WARN) -Wmissing-prototypes -Wstrict-prototypes
 OPT_debug := -O1 -g
 OPT_release := -O2 -D_FORTIFY_SOURCE=2
+# clang's: CC=clang; only `make fuzz` builds it
+OPT_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -DFUZZ
 OPT_san := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 CPPFLAGS := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSWARMBOOT_VERSION='"$(VERSION)"' $(include_flags)
 CFLAGS := -std=gnu17 $(OPT_$(VARIANT)) $(CWARN) -fstack-protector-strong
@@ -299,6 +301,12 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(call ar,imager seeder agent swarm w
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		$(call libs,imager seeder agent swarm wire format base) -lcmocka -lm
 
+# Each replays a corpus of its own; `make fuzz` goes beyond it.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call ar,imager format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(and $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ $(call libs,imager format base)
+
 # A store with releases of no real content, for tests that need one and no build.
 FIXTURES := $(B)/tests/fixture_release
 $(FIXTURES): $(call obj,tests/cli/fixture_release.c) $(call ar,format base)
@@ -325,14 +333,27 @@ export BUILD_DIR := $(CURDIR)/$(B)
 
 .PHONY: check check-unit check-cli check-netns check-qemu
 check: deps
-	@$(MAKE) --no-print-directory all unit-tests $(FIXTURES) $(SWARM_PEER)
-	$(PROVE) $(UNIT) $(CLI_TESTS) $(NETNS_TESTS) $(QEMU_TESTS)
+	@$(MAKE) --no-print-directory all unit-tests $(FUZZERS) $(FIXTURES) $(SWARM_PEER)
+	$(PROVE) $(UNIT) $(FUZZERS) $(CLI_TESTS) $(NETNS_TESTS) $(QEMU_TESTS)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT)
 
-check-unit: $(UNIT)
-	$(PROVE) $(UNIT)
+check-unit: $(UNIT) $(FUZZERS)
+	$(PROVE) $(UNIT) $(FUZZERS)
+
+# With Debian's clang. FUZZ_SECONDS for each fuzzer; what it finds stays in build/fuzz, the corpus as it is.
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz:
+ifeq ($(VARIANT),fuzz)
+	@$(MAKE) --no-print-directory $(FUZZERS)
+	for f in $(notdir $(FUZZERS)); do \
+		mkdir -p $(B)/corpus/$$f && $(B)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/ \
+			$(B)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+else
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz
+endif
 
 check-cli: all $(FIXTURES)
 	$(PROVE) $(CLI_TESTS)
