@@ -268,3 +268,38 @@ in_root() {
 	[ ! -e out/usr/bin/tool2 ]
 	jq -e '[.packages[].name] | index("oldrpm")' "$(blob .release.packages.digest small)"
 }
+
+@test "from the cache without a network, and without one not" {
+	serve "$BATS_FILE_TMPDIR/repo"
+	profile "$(signed_repo maker.asc)" "packages: [tool]" "kernel: {package: core}"
+	run -1 build --cache cache --offline
+	[[ $output == *"from: rpm: "*"cache"* ]]
+	build --cache cache --json >one.json
+	kill "$server"
+	wait "$server" || true
+	server=
+	build --cache cache --offline --json >two.json
+	[ "$(jq -r .root.digest one.json)" = "$(jq -r .root.digest two.json)" ]
+	run -1 build --cache cache
+	[[ $output == *"from: rpm: "* ]]
+}
+
+@test "a lock file: the same versions, or what is gone" {
+	cp -a "$BATS_FILE_TMPDIR/plain" mine
+	profile "url: 'file://$PWD/mine'" "packages: [tool]" "kernel: {package: core}"
+	build --lock l.json --json >one.json
+	jq -e '[.packages[] | .name + "=" + .version] | sort == ["base=2-1", "core=2-1", "tool=2-1"]' l.json
+	(cd "$BATS_FILE_TMPDIR" && sed 's/^Release: 1/Release: 2/' tool.spec >tool2.spec && SOURCE_DATE_EPOCH=1700000000 \
+		rpmbuild --quiet -bb --define "_topdir $BATS_TEST_TMPDIR/top" --define "tree $PWD/tree" \
+		--define "_rpmdir $BATS_TEST_TMPDIR/mine" --define "_build_id_links none" \
+		--define "debug_package %{nil}" tool2.spec >/dev/null 2>&1)
+	createrepo_c --quiet mine
+	build --locked l.json --json >two.json
+	[ "$(jq -r .root.digest one.json)" = "$(jq -r .root.digest two.json)" ]
+	build --lock new.json
+	jq -e '.packages[] | select(.name == "tool") | .version == "2-2"' new.json
+	rm mine/*/tool-2-1.*
+	createrepo_c --quiet mine
+	run -1 build --locked l.json
+	[[ $output == *"tool-2-1"* ]]
+}
