@@ -100,6 +100,7 @@ struct profile_group {
 	char *name;
 	uint64_t gid; /* UINT64_MAX: any free one */
 	int system;
+	struct yaml_node *node;
 };
 
 struct profile_user {
@@ -107,6 +108,7 @@ struct profile_user {
 	struct yaml_strings groups;
 	uint64_t uid; /* UINT64_MAX: any free one */
 	int system;
+	struct yaml_node *node;
 };
 
 struct profile_script {

@@ -68,18 +68,24 @@ static int is_module_name(const char *text)
 /* What the initramfs is to hold besides its own. */
 static int check_boot(struct profile *p, struct err *err)
 {
-	struct yaml_node *root = yaml_root(p->doc);
-	const struct yaml_strings *nics = &p->kernel.nics, *firmware = &p->kernel.firmware;
+	const struct {
+		const char *key;
+		const struct yaml_strings *texts;
+		int (*is_good)(const char *text);
+		const char *allowed;
+	} rows[] = {{"kernel.nics", &p->kernel.nics, is_module_name, "names of drivers such as mlx5_core"},
+		{"kernel.firmware", &p->kernel.firmware, path_is_inside,
+			"a path below /usr/lib/firmware without '.' or '..'"}};
 
-	for (size_t i = 0; i < nics->count; i++)
-		if (!is_module_name(nics->items[i]))
-			return yaml_fault(root, "kernel.nics", err,
-				"'%.80s' is not allowed: names of drivers such as mlx5_core", nics->items[i]);
-	for (size_t i = 0; i < firmware->count; i++)
-		if (!path_is_inside(firmware->items[i]))
-			return yaml_fault(root, "kernel.firmware", err,
-				"'%.80s' is not allowed: a path below /usr/lib/firmware without '.' or '..'",
-				firmware->items[i]);
+	for (size_t row = 0; row < ARRAY_SIZE(rows); row++)
+		for (size_t i = 0; i < rows[row].texts->count; i++) {
+			const char *text = rows[row].texts->items[i];
+
+			if (!rows[row].is_good(text))
+				return yaml_fault(yaml_find_item(yaml_root(p->doc), rows[row].key, i), NULL,
+					err, "%s: '%.80s' is not allowed: %s", rows[row].key, text,
+					rows[row].allowed);
+		}
 	return 0;
 }
 

@@ -32,10 +32,16 @@ static int check_debian(struct profile *p, struct yaml_node *root, struct err *e
 	return check_input(root, "from.debian.keyring", p->from.debian.keyring, S_IFREG, err);
 }
 
+static int is_word(const char *word, const char *allowed)
+{
+	return *word && *word != '-' && !word[strspn(word, allowed)];
+}
+
+/* word may be NULL. */
 static int check_word(
 	struct yaml_node *root, const char *key, const char *word, const char *allowed, struct err *err)
 {
-	if (!word || (*word && *word != '-' && !word[strspn(word, allowed)]))
+	if (!word || is_word(word, allowed))
 		return 0;
 	return yaml_fault(root, key, err, "'%.80s' is not allowed: letters, digits and %s", word,
 		allowed + strlen(LETTERS));
@@ -51,9 +57,10 @@ static int check_rpm(struct profile *p, struct yaml_node *root, struct err *err)
 	if (!rpm->repository_count)
 		return yaml_fault(root, "from.rpm.repositories", err, "at least one is wanted");
 	for (size_t i = 0; i < rpm->modules.count; i++) {
-		r = check_word(root, "from.rpm.modules", rpm->modules.items[i], LETTERS ":/._+-", err);
-		if (r < 0)
-			return r;
+		if (!is_word(rpm->modules.items[i], LETTERS ":/._+-"))
+			return yaml_fault(yaml_find_item(root, "from.rpm.modules", i), NULL, err,
+				"from.rpm.modules: '%.80s' is not allowed: letters, digits and :/._+-",
+				rpm->modules.items[i]);
 	}
 	return 0;
 }

@@ -101,6 +101,15 @@ static int check_id(struct yaml_node *node, const char *key, uint64_t id, struct
 	return yaml_fault(node, key, err, "'%" PRIu64 "' is not allowed: 0 to 4294967294", id);
 }
 
+static int fault_twice(
+	struct yaml_node *node, const struct yaml_node *before, const char *name, struct err *err)
+{
+	char place[ERR_TEXT_MAX / 2];
+
+	yaml_place(before, place, sizeof(place));
+	return yaml_fault(node, "name", err, "'%s' is given twice, before in %s", name, place);
+}
+
 int profile_add_group(struct yaml_node *node, const char *name, void *base, struct err *err)
 {
 	struct profile *p = base;
@@ -111,7 +120,11 @@ int profile_add_group(struct yaml_node *node, const char *name, void *base, stru
 	if (!group)
 		return err_oom(err, "groups");
 	group->gid = UINT64_MAX;
+	group->node = node;
 	r = yaml_read_map(node, profile_group_keys, group, err);
+	for (const struct profile_group *g = p->groups; r == 0 && g < group; g++)
+		if (!strcmp(g->name, group->name))
+			r = fault_twice(node, g->node, g->name, err);
 	return r < 0 ? r : check_id(node, "gid", group->gid, err);
 }
 
@@ -125,7 +138,11 @@ int profile_add_user(struct yaml_node *node, const char *name, void *base, struc
 	if (!user)
 		return err_oom(err, "users");
 	user->uid = UINT64_MAX;
+	user->node = node;
 	r = yaml_read_map(node, profile_user_keys, user, err);
+	for (const struct profile_user *u = p->users; r == 0 && u < user; u++)
+		if (!strcmp(u->name, user->name))
+			r = fault_twice(node, u->node, u->name, err);
 	return r < 0 ? r : check_id(node, "uid", user->uid, err);
 }
 

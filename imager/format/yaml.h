@@ -84,6 +84,9 @@ void yaml_release_map(const struct yaml_key *keys, void *base);
 /* The value of KEY ("a.b": b in a) in a mapping; NULL: there is none. */
 struct yaml_node *yaml_find(struct yaml_node *node, const char *key);
 
+/* The value that gave the item of a struct yaml_strings its text: its own place, whatever file it is from. */
+struct yaml_node *yaml_find_item(struct yaml_node *node, const char *key, size_t index);
+
 /* Whether nothing is given for the value: "key:" alone. */
 int yaml_is_empty(const struct yaml_node *node);
 

@@ -111,6 +111,13 @@ struct yaml_node *yaml_find(struct yaml_node *node, const char *key)
 	return node;
 }
 
+struct yaml_node *yaml_find_item(struct yaml_node *node, const char *key, size_t index)
+{
+	struct yaml_node *list = yaml_find(node, key);
+
+	return list && index < list->count ? list->items[index].value : list;
+}
+
 /* "kernel.cmdline" in a mapping: its key; as much of it as there is, and the node itself for none of it. */
 static const struct yaml_node *place_of(const struct yaml_node *node, const char *key)
 {

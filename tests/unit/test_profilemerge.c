@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -128,6 +129,17 @@ static void test_faults(void **state)
 		{"include: a.yaml\nname: n\nunits: [x]\n", "\nunits: {mask: x}\n",
 			"a.yaml:2; !replace would drop that"},
 		{"include: a.yaml\nname: n\nunits:\n", "units: {mask: x}\n", "p.yaml:3: units: has no value"},
+		{"include: a.yaml\nname: n\nfrom: {release: b}\nkernel: {nics: [ok]}\n",
+			"kernel:\n  nics:\n    - good\n    - 'not good'\n",
+			"a.yaml:4: kernel.nics: 'not good' is not allowed"},
+		{"include: a.yaml\nname: n\nfrom: {rpm: {modules: [a]}}\n",
+			"from:\n  rpm: {releasever: 9, repositories: [{name: r, url: 'http://a/'}],\n    "
+			"modules: '-b'}\n",
+			"a.yaml:3: from.rpm.modules: '-b' is not allowed"},
+		{"include: a.yaml\nname: n\nfrom: {release: b}\n\ngroups: [{name: hpc}]\n",
+			"\ngroups:\n- {name: hpc}\n", "p.yaml:5: name: 'hpc' is given twice, before in "},
+		{"include: a.yaml\nname: n\nfrom: {release: b}\n\nusers: [{name: u}]\n",
+			"\nusers:\n- {name: u}\n", "a.yaml:3"},
 		{"name: n\nfrom: !repalce {release: b}\n", "",
 			"p.yaml:2: the tag !repalce is not allowed here"},
 		{"name: n\nexclude: [!replace /x]\n", "", "p.yaml:2: the tag !replace is not allowed here"},
@@ -411,6 +423,24 @@ static void test_digest(void **state)
 	}
 }
 
+/* A tree that is copied whole has owners, times and attributes as well. */
+static void test_digest_of_tree(void **state)
+{
+	_cleanup_free_ char *file = path_join(*state, "root/x");
+	struct digest first, again;
+	struct timespec times[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+
+	write_inputs(*state);
+	first = source_of(*state);
+	assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
+	again = source_of(*state);
+	assert_false(digest_equal(&first, &again));
+	if (setxattr(file, "user.origin", "site", 4, 0) < 0 && errno == ENOTSUP)
+		return;
+	first = source_of(*state);
+	assert_false(digest_equal(&first, &again));
+}
+
 /* The same profile in another folder, at another time. */
 static void test_digest_moves(void **state)
 {
@@ -443,6 +473,7 @@ int main(void)
 		unit_test_in_dir(test_var_faults),
 		unit_test_in_dir(test_var_bomb),
 		unit_test_in_dir(test_digest),
+		unit_test_in_dir(test_digest_of_tree),
 		unit_test_in_dir(test_digest_moves),
 	};
 
