@@ -282,7 +282,7 @@ $(B)/obj/seeder/ipxe.o: $(wildcard ipxe/*.ipxe)
 
 # ---- man pages, from the command tables ----
 
-COMMANDS := build keygen sign verify diff images show tag push pull export import gc serve status
+COMMANDS := build profile keygen sign verify diff images show tag push pull export import gc serve status
 MAN := $(COMMANDS:%=$(B)/man/swarmboot-%.1)
 
 .PHONY: man
