@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "imager/base/io.h"
+#include "imager/base/log.h"
 #include "imager/skopeo.h"
 
 #define BROUGHT "release" /* the name that a pulled release has in its own layout */
@@ -121,7 +122,8 @@ static int link_part(struct store *s, const struct release_part *part, const cha
 	there = path_join(blobs, hex);
 	if (!there)
 		return err_oom(err, blobs);
-	(void)link(here, there); /* without it, it comes again */
+	if (link(here, there) < 0)
+		log_debug("%s: cannot be linked to: %s", here, strerror(errno)); /* so it comes again */
 	return 0;
 }
 
