@@ -93,9 +93,9 @@ static int fetch(struct placing *p, struct err *err)
 {
 	char size[24];
 	const char *const argv[] = {"curl", "--disable", "--fail", "--silent", "--show-error", "--location",
-		"--max-redirs", "10", "--proto", "=http,https,file", "--proto-redir", "=http,https",
-		"--connect-timeout", "30", "--speed-limit", "1000", "--speed-time", "60", "--retry", "2",
-		"--max-filesize", size, "--output", p->file, "--url", p->artifact->url, NULL};
+		"--netrc-optional", "--max-redirs", "10", "--proto", "=http,https,file", "--proto-redir",
+		"=http,https", "--connect-timeout", "30", "--speed-limit", "1000", "--speed-time", "60",
+		"--retry", "2", "--max-filesize", size, "--output", p->file, "--url", p->artifact->url, NULL};
 	const struct proc_opts opts = {.enter = limit_file, .line = p->job->line, .arg = p->job->arg};
 
 	(void)snprintf(size, sizeof(size), "%" PRIu64, SIZE_LIMIT);

@@ -131,28 +131,45 @@ static int follows_putty_key(const char *at, const char *end)
 	return memmem(at, len, lines, strlen(lines)) != NULL;
 }
 
+/* After the scheme of a url: NAME:PASSWORD@. */
+static int follows_password(const char *at, const char *end)
+{
+	const char *colon = NULL;
+
+	for (; at < end && isgraph((unsigned char)*at) && !strchr("/'\"$", *at); at++) {
+		if (*at == ':' && !colon)
+			colon = at;
+		if (*at == '@')
+			return colon && at > colon + 1;
+	}
+	return 0;
+}
+
 /* How base64 begins of "-----BEGIN ... PRIVATE KEY": it is what Kubernetes' manifests hold. */
 #define PEM_AGAIN "a private key (PEM in base64)"
 
+/* pattern: of the files that are looked at; NULL: all. */
 static const struct secret_text {
 	const char *words;
 	int (*follows)(const char *at, const char *end);
-	const char *what;
+	const char *what, *pattern;
 } secret_texts[] = {
-	{"PRIVATE KEY-----", follows_key, "a private key (PEM)"},
-	{"PRIVATE KEY BLOCK-----", follows_key, "a private key (PGP)"},
-	{"PuTTY-User-Key-File-", follows_putty_key, "a private key (PuTTY)"},
-	{"client-key-data", follows_value, "a kubeconfig with a key in it"},
-	{"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0", follows_encoded, PEM_AGAIN},
-	{"LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVkt", follows_encoded, PEM_AGAIN},
-	{"LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0", follows_encoded, PEM_AGAIN},
-	{"LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgS0VZ", follows_encoded, PEM_AGAIN},
-	{"LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBL", follows_encoded, PEM_AGAIN},
-	{"K10", follows_k3s_token, "a K3s token"},
+	{"PRIVATE KEY-----", follows_key, "a private key (PEM)", NULL},
+	{"PRIVATE KEY BLOCK-----", follows_key, "a private key (PGP)", NULL},
+	{"PuTTY-User-Key-File-", follows_putty_key, "a private key (PuTTY)", NULL},
+	{"client-key-data", follows_value, "a kubeconfig with a key in it", NULL},
+	{"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0", follows_encoded, PEM_AGAIN, NULL},
+	{"LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVkt", follows_encoded, PEM_AGAIN, NULL},
+	{"LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0", follows_encoded, PEM_AGAIN, NULL},
+	{"LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgS0VZ", follows_encoded, PEM_AGAIN, NULL},
+	{"LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBL", follows_encoded, PEM_AGAIN, NULL},
+	{"K10", follows_k3s_token, "a K3s token", NULL},
 	/* How the base64 begins, with and without a password (imager/format/secretkey.c). */
-	{"RWRTY0Iy", follows_encoded, "a secret key that signs releases (minisign)"},
-	{"RWQAAEIy", follows_encoded, "a secret key that signs releases (minisign)"},
-	{"AGE-SECRET-KEY-1", follows_encoded, "a secret key (age)"},
+	{"RWRTY0Iy", follows_encoded, "a secret key that signs releases (minisign)", NULL},
+	{"RWQAAEIy", follows_encoded, "a secret key that signs releases (minisign)", NULL},
+	{"AGE-SECRET-KEY-1", follows_encoded, "a secret key (age)", NULL},
+	{"://", follows_password, "a password of a package repository", "/etc/apt/*"},
+	{"://", follows_password, "a password of a package repository", "/etc/yum.repos.d/*"},
 };
 
 static int holds_text(const struct secret_text *row, const char *text, size_t len)
@@ -244,7 +261,8 @@ static int holds_value(const struct secret_value *row, const char *text, size_t 
 const char *linttext_text(const char *path, const char *text, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(secret_texts); i++)
-		if (holds_text(&secret_texts[i], text, len))
+		if ((!secret_texts[i].pattern || fnmatch(secret_texts[i].pattern, path, 0) == 0) &&
+			holds_text(&secret_texts[i], text, len))
 			return secret_texts[i].what;
 	for (size_t i = 0; i < ARRAY_SIZE(secret_values); i++)
 		if (fnmatch(secret_values[i].pattern, path, 0) == 0 &&

@@ -249,6 +249,17 @@ int profile_add_xattr(struct yaml_node *node, const char *name, void *base, stru
 	return 0;
 }
 
+/* Where an artifact came from is told to everybody, in the package list and in what a build prints. */
+static int check_public(const struct profile_artifact *a, struct err *err)
+{
+	const char *host = a->url ? strstr(a->url, "://") : NULL, *at = host ? strchr(host, '@') : NULL;
+
+	if (!at || memchr(host + 3, '/', (size_t)(at - host - 3)))
+		return 0;
+	return yaml_fault(a->node, "url", err,
+		"a name or password in a url becomes public; ~/.netrc of who builds is the place for them");
+}
+
 static int check_unpacked(const struct profile_artifact *a, struct err *err)
 {
 	if (a->strip > STRIP_MAX)
@@ -281,7 +292,8 @@ int profile_add_artifact(struct yaml_node *node, const char *name, void *base, s
 	if (!!a->url + !!a->source != 1)
 		return yaml_fault(
 			node, "artifacts", err, "%.200s: exactly one of url and source is wanted", a->path);
-	return check_unpacked(a, err);
+	r = check_public(a, err);
+	return r < 0 ? r : check_unpacked(a, err);
 }
 
 /* Frees what the table names of each item, and the list. */

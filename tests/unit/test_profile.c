@@ -243,6 +243,7 @@ static const struct {
 	{ARTIFACT "}]\n", "p.yaml:3: artifacts: /b: exactly one of url and source"},
 	{ARTIFACT ", url: http://a, source: b}]\n", "p.yaml:3: artifacts: /b: exactly one of"},
 	{ARTIFACT ", url: a}]\n", "p.yaml:3: url: 'a' is not allowed: http://"},
+	{ARTIFACT ", url: 'https://me:secret@h/b'}]\n", "p.yaml:3: url: a name or password in a url becomes"},
 	{ARTIFACT ", source: gone}]\n", "p.yaml:3: source: "},
 	{ARTIFACT ", source: /etc}]\n", "p.yaml:3: source: /etc: not a file"},
 	{ARTIFACT ", url: http://a/b, strip: 1}]\n", "p.yaml:3: strip: is for an archive"},
