@@ -150,7 +150,7 @@ static json_t *image_json(json_t *ids, const struct spdx_document *d)
 	_cleanup_json_ json_t *object = package_json(ids, SPDXID_IMAGE, &row);
 
 	if (!object || json_object_set_new(object, "SPDXID", json_string(SPDXID_IMAGE)) < 0 ||
-		json_object_set_new(object, "primaryPackagePurpose", json_string("OPERATING-SYSTEM")) < 0 ||
+		json_object_set_new(object, "primaryPackagePurpose", json_string("OPERATING_SYSTEM")) < 0 ||
 		json_object_set_new(object, "checksums", checksums_json(&d->image)) < 0)
 		return NULL;
 	return TAKE(object);

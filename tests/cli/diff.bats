@@ -201,6 +201,7 @@ expected() {
 	jq -e '[.packages[].SPDXID] | length == (unique | length) and all(test("^SPDXRef-[A-Za-z0-9.-]+$"))' "$list"
 	jq -e '.packages | all(.name != "" and .downloadLocation != null and .filesAnalyzed == false and
 		.licenseConcluded == "NOASSERTION" and .copyrightText != null)' "$list"
+	jq -e '[.packages[].primaryPackagePurpose // "FILE"] - ["OPERATING_SYSTEM", "FILE"] == []' "$list"
 	jq -e '[.packages[].SPDXID, "SPDXRef-DOCUMENT"] as $ids |
 		.relationships | all([.spdxElementId, .relatedSpdxElement] - $ids == [])' "$list"
 	jq -e '[.relationships[] | select(.relationshipType == "DESCRIBES").relatedSpdxElement] == ["SPDXRef-Image"]' "$list"
