@@ -11,7 +11,7 @@ PACKAGES := libarchive libsquashfs1 libcrypto libssl libsodium libfyaml jansson 
 DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-rasterbar-dev libssl-dev \
 	libsodium-dev libfyaml-dev libjansson-dev libmicrohttpd-dev libsqlite3-dev libnl-3-dev \
 	libnl-route-3-dev libkmod-dev libzstd-dev libcap-dev libseccomp-dev \
-	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools squashfs-tools-ng \
+	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools squashfs-tools-ng cryptsetup-bin \
 	libcmocka-dev bats perl python3 python3-yaml qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
 	attr libcap2-bin createrepo-c docker-registry gnupg umoci libxml2-utils python3-yaml \
 	zstd apt-utils cpio jq systemd uidmap curl aria2 procps clang-format shellcheck codespell man-db
@@ -153,12 +153,18 @@ SRC_imager := \
 	imager/spdxid.c \
 	imager/spdxread.c \
 	imager/squash.c \
+	imager/squash/blockcache.c \
+	imager/squash/blockpack.c \
 	imager/squash/compare.c \
-	imager/squash/content.c \
+	imager/squash/data.c \
+	imager/squash/file.c \
 	imager/squash/image.c \
+	imager/squash/pool.c \
 	imager/squash/reader.c \
+	imager/squash/same.c \
 	imager/squash/tree.c \
 	imager/squash/write.c \
+	imager/squash/xattr.c \
 	imager/transfer.c \
 	imager/transfercmd.c \
 	imager/stagefile.c \

@@ -176,6 +176,7 @@ int build_pack(struct build *b, struct err *err)
 		.block_size = (uint32_t)b->profile->squashfs.block,
 		.jobs = b->options->jobs,
 		.mtime = b->time,
+		.cache = b->options->cache,
 		.progress = note_bytes,
 		.arg = &b->progress,
 	};

@@ -47,7 +47,7 @@ static int write_image(struct squash_tree *tree, const char *output, const struc
 	if (r == 0)
 		*ret = (struct squash_result){
 			.size = w.image.size, .files = tree->files, .input_bytes = tree->bytes};
-	squash_writer_close(&w);
+	squash_writer_close(&w, r >= 0);
 	if (r < 0 && created)
 		(void)unlink(output);
 	return r;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "imager/base/err.h"
+#include "imager/cache.h"
 
 struct squash_options {
 	unsigned level;      /* zstd level, 1..22 */
@@ -13,6 +14,7 @@ struct squash_options {
 	unsigned jobs;       /* worker threads; 0: one per online CPU */
 	uint64_t mtime;      /* seconds since 1970: of the superblock, and the newest time any file keeps
 				(SOURCE_DATE_EPOCH) */
+	struct cache *cache; /* compressed blocks of earlier packs; NULL: none */
 	void (*progress)(uint64_t done, uint64_t total, void *arg); /* input bytes; may be NULL */
 	void *arg;
 };

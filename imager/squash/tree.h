@@ -41,6 +41,7 @@ struct squash_node {
 	uint32_t xattr;               /* index of its attribute set, or SQUASH_NO_XATTR */
 	uint64_t ref;                 /* place in the inode table, once written */
 	sqfs_inode_generic_t *layout; /* of regular files: sizes and places of the blocks */
+	struct squash_node *same;     /* an earlier file with the same content, or NULL */
 };
 
 #define SQUASH_NO_XATTR 0xFFFFFFFFU

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <sqfs/block_processor.h>
-#include <sqfs/block_writer.h>
 #include <sqfs/compressor.h>
 #include <sqfs/dir_writer.h>
 #include <sqfs/error.h>
@@ -23,8 +21,6 @@
 
 #include "imager/base/cleanup.h"
 
-/* Blocks in flight per worker: enough to keep it busy, few enough to keep 1 MiB blocks cheap. */
-#define BACKLOG_PER_JOB 4
 /* The image fills whole pages, so that a loop device shows all of it. */
 #define IMAGE_UNIT 4096
 
@@ -60,7 +56,7 @@ static unsigned count_jobs(unsigned jobs)
 	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? 1 : (unsigned)CPU_COUNT(&cpus);
 }
 
-static int make_compressors(struct squash_writer *w)
+static int make_compressor(struct squash_writer *w)
 {
 	sqfs_compressor_config_t config;
 	int r = sqfs_compressor_config_init(&config, SQFS_COMP_ZSTD, w->options->block_size, 0);
@@ -68,11 +64,7 @@ static int make_compressors(struct squash_writer *w)
 	if (r)
 		return r;
 	config.level = w->options->level;
-	r = sqfs_compressor_create(&config, &w->compressor);
-	if (r)
-		return r;
-	config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
-	return sqfs_compressor_create(&config, &w->uncompressor);
+	return sqfs_compressor_create(&config, &w->compressor);
 }
 
 /* Superblock (again at the end, then true) and the compressor's options stand at the front. */
@@ -91,36 +83,14 @@ static int write_front(struct squash_writer *w)
 	return r < 0 ? r : 0;
 }
 
-/* Reading blocks back needs the file and an uncompressor: duplicates are compared byte for byte. */
-static int start_workers(struct squash_writer *w)
-{
-	unsigned jobs = count_jobs(w->options->jobs);
-	sqfs_block_processor_desc_t desc = {
-		.size = sizeof(desc),
-		.max_block_size = w->options->block_size,
-		.num_workers = jobs,
-		.max_backlog = jobs * BACKLOG_PER_JOB,
-		.cmp = w->compressor,
-		.uncmp = w->uncompressor,
-		.file = &w->image.file,
-	};
-
-	w->block_writer = sqfs_block_writer_create(&w->image.file, IMAGE_UNIT, 0);
-	w->fragments = sqfs_frag_table_create(0);
-	if (!w->block_writer || !w->fragments)
-		return SQFS_ERROR_ALLOC;
-	desc.wr = w->block_writer;
-	desc.tbl = w->fragments;
-	return sqfs_block_processor_create_ex(&desc, &w->blocks);
-}
-
 static int make_tables(struct squash_writer *w)
 {
+	w->fragments = sqfs_frag_table_create(0);
 	w->ids = sqfs_id_table_create(0);
 	w->xattrs = sqfs_xattr_writer_create(0);
 	w->inodes = sqfs_meta_writer_create(&w->image.file, w->compressor, 0);
 	w->names = sqfs_meta_writer_create(&w->image.file, w->compressor, SQFS_META_WRITER_KEEP_IN_MEMORY);
-	if (!w->ids || !w->xattrs || !w->inodes || !w->names)
+	if (!w->fragments || !w->ids || !w->xattrs || !w->inodes || !w->names)
 		return SQFS_ERROR_ALLOC;
 	w->dirs = sqfs_dir_writer_create(w->names, 0);
 	return w->dirs ? 0 : SQFS_ERROR_ALLOC;
@@ -131,49 +101,32 @@ int squash_writer_open(
 {
 	int r;
 
-	*w = (struct squash_writer){.output = output, .options = options};
+	*w = (struct squash_writer){.output = output, .options = options, .jobs = count_jobs(options->jobs)};
 	r = squash_image_open(&w->image, output, err);
 	if (r < 0)
 		return r;
+	w->cache = blockcache_open(options->cache, options->level);
 	w->buffer = malloc(SQUASH_BUFFER_SIZE);
-	r = w->buffer ? make_compressors(w) : SQFS_ERROR_ALLOC;
+	r = w->buffer ? make_compressor(w) : SQFS_ERROR_ALLOC;
 	if (r == 0)
 		r = write_front(w);
-	if (r == 0)
-		r = start_workers(w);
 	if (r == 0)
 		r = make_tables(w);
 	return r ? squash_fault(w, r, output, err) : 0;
 }
 
-/*
- * After a failure blocks are still with the workers, and the library frees only what has come back: every
- * call takes at least one more, until none is left or the workers themselves have stopped.
- */
-static void drain(struct squash_writer *w)
-{
-	unsigned left = count_jobs(w->options->jobs) * BACKLOG_PER_JOB;
-
-	while (left-- && sqfs_block_processor_sync(w->blocks))
-		;
-}
-
 /* What uses another object goes before it. */
-void squash_writer_close(struct squash_writer *w)
+void squash_writer_close(struct squash_writer *w, int keep)
 {
 	sqfs_destroy(w->dirs);
 	sqfs_destroy(w->names);
 	sqfs_destroy(w->inodes);
 	sqfs_destroy(w->xattrs);
 	sqfs_destroy(w->ids);
-	if (w->blocks)
-		drain(w);
-	sqfs_destroy(w->blocks);
-	sqfs_destroy(w->block_writer);
 	sqfs_destroy(w->fragments);
 	sqfs_destroy(w->compressor);
-	sqfs_destroy(w->uncompressor);
 	squash_image_close(&w->image);
+	blockcache_close(w->cache, keep);
 	free(w->buffer);
 }
 

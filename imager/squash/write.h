@@ -6,6 +6,7 @@
 
 #include "imager/base/err.h"
 #include "imager/squash.h"
+#include "imager/squash/blockcache.h"
 #include "imager/squash/image.h"
 #include "imager/squash/tree.h"
 
@@ -14,9 +15,9 @@ struct squash_writer {
 	const struct squash_options *options;
 	struct squash_image image;
 	sqfs_super_t super;
-	sqfs_compressor_t *compressor, *uncompressor;
-	sqfs_block_writer_t *block_writer;
-	sqfs_block_processor_t *blocks; /* the worker threads */
+	unsigned jobs;                 /* threads that compress */
+	struct blockcache *cache;      /* or NULL */
+	sqfs_compressor_t *compressor; /* of metadata */
 	sqfs_frag_table_t *fragments;
 	sqfs_id_table_t *ids;
 	sqfs_xattr_writer_t *xattrs;
@@ -28,10 +29,10 @@ struct squash_writer {
 /* More than the largest attribute or list of them (64 KiB, linux/limits.h). */
 #define SQUASH_BUFFER_SIZE (256 * 1024)
 
-/* Creates the output and starts the workers. close takes a zeroed or half-open writer (image.fd -1). */
+/* Creates the output. close takes a half-open writer too; keep: the cache is to remember the blocks. */
 int squash_writer_open(
 	struct squash_writer *w, const char *output, const struct squash_options *options, struct err *err);
-void squash_writer_close(struct squash_writer *w);
+void squash_writer_close(struct squash_writer *w, int keep);
 
 /* user., trusted. and security. attributes of every node; squashfs has no room for others (ACLs). */
 int squash_writer_xattrs(struct squash_writer *w, struct squash_tree *tree, struct err *err);

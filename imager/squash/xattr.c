@@ -1,34 +1,16 @@
-/*
- * Owns what is read from the tree's files while an image is written: extended attributes and contents. The
- * blocks' compression and places are the block processor's.
- */
+/* Owns the extended attributes: read from the tree, sorted, gathered into sets. */
 #include <errno.h>
-#include <fcntl.h>
-#include <sqfs/block_processor.h>
 #include <sqfs/xattr.h>
 #include <sqfs/xattr_writer.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 #include "imager/base/cleanup.h"
-#include "imager/base/io.h"
-#include "imager/squash/write.h"
+#include "imager/squash/data.h"
 
 /* Attribute sets in one metadata block: 8 KiB of 16 byte entries. */
 #define SETS_PER_BLOCK 512
-
-/* The node's path on this host; NULL when out of memory. */
-static char *host_path(const struct squash_tree *tree, const struct squash_node *node)
-{
-	_cleanup_buf_ struct buf path = {0};
-
-	if (squash_node_path(node, &path) < 0)
-		return NULL;
-	return path_join(tree->path, path.data);
-}
 
 static int compare_names(const void *a, const void *b)
 {
@@ -117,7 +99,7 @@ int squash_writer_xattrs(struct squash_writer *w, struct squash_tree *tree, stru
 
 	for (size_t i = 0; i < tree->count; i++) {
 		struct squash_node *node = tree->all[i];
-		_cleanup_free_ char *path = host_path(tree, node);
+		_cleanup_free_ char *path = squash_host_path(tree, node);
 
 		if (!path)
 			return err_oom(err, "a path");
@@ -129,77 +111,4 @@ int squash_writer_xattrs(struct squash_writer *w, struct squash_tree *tree, stru
 	}
 	r = pad_sets(w, sets);
 	return r ? squash_fault(w, r, "attributes", err) : 0;
-}
-
-static int append(struct squash_writer *w, int fd, const char *path, uint64_t *ret_len, struct err *err)
-{
-	ssize_t n = read_full(fd, w->buffer, SQUASH_BUFFER_SIZE);
-	int r;
-
-	if (n < 0)
-		return err_path(err, (int)-n, path);
-	if (n > 0) {
-		r = sqfs_block_processor_append(w->blocks, w->buffer, (size_t)n);
-		if (r)
-			return squash_fault(w, r, path, err);
-	}
-	*ret_len = (uint64_t)n;
-	return 0;
-}
-
-/* A size that changes between walk and read means that somebody still writes to the tree. */
-static int append_all(struct squash_writer *w, int fd, const char *path, uint64_t size, struct err *err)
-{
-	uint64_t done = 0, len = 0;
-
-	do {
-		int r = append(w, fd, path, &len, err);
-
-		if (r < 0)
-			return r;
-		done += len;
-	} while (len && done <= size);
-	if (done != size)
-		return err_set(err, EAGAIN, "%s: changed while it was read", path);
-	return 0;
-}
-
-static int pack_file(struct squash_writer *w, const char *path, struct squash_node *node, struct err *err)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return err_path(err, errno, path);
-	r = sqfs_block_processor_begin_file(w->blocks, &node->layout, NULL, 0);
-	if (r)
-		return squash_fault(w, r, path, err);
-	r = append_all(w, fd, path, node->size, err);
-	if (r < 0)
-		return r;
-	r = sqfs_block_processor_end_file(w->blocks);
-	return r ? squash_fault(w, r, path, err) : 0;
-}
-
-int squash_writer_data(struct squash_writer *w, struct squash_tree *tree, struct err *err)
-{
-	uint64_t done = 0;
-	int r;
-
-	for (size_t i = 0; i < tree->count; i++) {
-		struct squash_node *node = tree->all[i];
-		_cleanup_free_ char *path = NULL;
-
-		if (!S_ISREG(node->mode))
-			continue;
-		path = host_path(tree, node);
-		r = path ? pack_file(w, path, node, err) : err_oom(err, "a path");
-		if (r < 0)
-			return r;
-		done += node->size;
-		if (w->options->progress)
-			w->options->progress(done, tree->bytes, w->options->arg);
-	}
-	r = sqfs_block_processor_finish(w->blocks);
-	return r ? squash_fault(w, r, "data blocks", err) : 0;
 }
