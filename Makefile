@@ -339,7 +339,7 @@ export BUILD_DIR := $(CURDIR)/$(B)
 
 .PHONY: check check-unit check-cli check-netns check-qemu
 check: deps
-	@$(MAKE) --no-print-directory all unit-tests $(FUZZERS) $(FIXTURES) $(SWARM_PEER)
+	@$(MAKE) --no-print-directory all unit-tests $(FUZZERS) $(FIXTURES) $(PACK) $(SWARM_PEER)
 	$(PROVE) $(UNIT) $(FUZZERS) $(CLI_TESTS) $(NETNS_TESTS) $(QEMU_TESTS)
 
 .PHONY: unit-tests
@@ -361,7 +361,7 @@ else
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz
 endif
 
-check-cli: all $(FIXTURES)
+check-cli: all $(FIXTURES) $(PACK)
 	$(PROVE) $(CLI_TESTS)
 
 check-netns: all $(FIXTURES) $(SWARM_PEER)
