@@ -140,7 +140,7 @@ profile() {
 		"    repositories: [{name: made, $1}]" "${@:2}" >p.yaml
 }
 
-local_repo() { echo "url: 'file://$BATS_FILE_TMPDIR/${1:-plain}'"; }
+local_repo() { echo "url: 'file://$BATS_FILE_TMPDIR/plain'"; }
 signed_repo() { echo "url: '$url', key: $BATS_FILE_TMPDIR/$1"; }
 
 build() {
@@ -176,7 +176,7 @@ in_root() {
 	# nothing of dnf's own, nothing of the mounts
 	run ! grep -rqs made out/etc out/var
 	[ ! -e out/var/cache/dnf ] && [ ! -e out/var/log/dnf.log ] && [ ! -e out/var/lib/dnf ]
-	[ -z "$(ls out/dev out/proc out/sys out/usr/lib/sysimage/rpm | grep -v -e : -e '^$' -e rpmdb.sqlite$)" ]
+	[ "$(find out/dev out/proc out/sys out/usr/lib/sysimage/rpm -mindepth 1)" = out/usr/lib/sysimage/rpm/rpmdb.sqlite ]
 	# the list that the release carries
 	jq -e '[.packages[] | select(.versionInfo == "2-1") | .name] | sort == ["base", "core", "tool"]' \
 		"$(blob .release.packages.digest small)"
