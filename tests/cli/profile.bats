@@ -121,6 +121,6 @@ print(json.dumps(yaml.load(open(sys.argv[1]), yaml.BaseLoader), sort_keys=True))
 	swarmboot profile show --set word=two p.yaml >root/q.yaml
 	run -0 --separate-stderr swarmboot build --json --key a.pub --agent /bin/true root/q.yaml
 	[ "$(jq -r .root.digest <<<"$output")" = "$(swarmboot show --json small:2 | jq -r .release.root.digest)" ]
-	run -2 swarmboot build --key a.pub --agent /bin/true --set wrod=two p.yaml
-	[[ $output == *"--set: there is no variable 'wrod'; declared are word"* ]]
+	run -2 swarmboot build --key a.pub --agent /bin/true --set wording=two p.yaml
+	[[ $output == *"--set: there is no variable 'wording'; declared are word"* ]]
 }

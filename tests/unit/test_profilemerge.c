@@ -98,71 +98,69 @@ static void test_rules(void **state)
 }
 
 /* Sentences, after the folder's name; with a.yaml, and s/s.yaml below. */
+static const struct {
+	const char *p, *a, *says;
+} faults[] = {
+	{"include: a.yaml\nname: n\n", "name: x\n", "p.yaml:1: from: is missing"},
+	{"include: gone.yaml\n", "", "p.yaml:1: include: "},
+	{"name: n\ninclude:\n- a.yaml\n- ''\n", "{}", "p.yaml:4: include: the path of a file is wanted"},
+	{"include: {a: b}\n", "", "p.yaml:1: include: the path of a file"},
+	{"include: s\n", "", "s: not a file"},
+	{"include: a.yaml\n", "[1]\n", "a.yaml:1: a mapping of keys to values is wanted"},
+	{"include: a.yaml\n", "a: [\n", "a.yaml:"},
+	{"include: a.yaml\n", "", "a.yaml: empty: no YAML document"},
+	{"include: a.yaml\n", "a: 1\n---\n{}\n", "a.yaml:2: a second YAML document"},
+	{"include: a.yaml\n", "\ncolour: x\n", "a.yaml:2: colour: unknown key"},
+	{"include: a.yaml\nname: n\n", "from: {release: b}\n\noverlay:\n  limit: x\n",
+		"a.yaml:4: limit: 'x' is not allowed"},
+	{"include: a.yaml\nname: n\n", "from: {release: b}\nfiles:\n- path: /x\n  source: gone\n",
+		"a.yaml:4: source: "},
+	{"include: a.yaml\nname: n\n", "from: {release: b}\npackages:\n  - ok\n",
+		"a.yaml:3: packages: a package"},
+	{"include: a.yaml\nname: n\nfrom: {release: b}\n", "from: {tar: /etc/passwd}\n",
+		"p.yaml:3: from: exactly one of"},
+	{"include: a.yaml\nname: n\nfrom: {release: b}\nkernel:\n  cmdline: '{'\n", "kernel: {modules: x}\n",
+		"p.yaml:5: kernel.cmdline: at most"},
+	{"include: a.yaml\nname: n\nunits: [x]\n", "\nunits: {mask: x}\n",
+		"p.yaml:3: units: is a list here and a mapping in "},
+	{"include: a.yaml\nname: n\nunits: [x]\n", "\nunits: {mask: x}\n",
+		"a.yaml:2; !replace would drop that"},
+	{"include: a.yaml\nname: n\nunits:\n", "units: {mask: x}\n", "p.yaml:3: units: has no value"},
+	{"include: a.yaml\nname: n\nfrom: {release: b}\nkernel: {nics: [ok]}\n",
+		"kernel:\n  nics:\n    - good\n    - 'not good'\n",
+		"a.yaml:4: kernel.nics: 'not good' is not allowed"},
+	{"include: a.yaml\nname: n\nfrom: {rpm: {modules: [a]}}\n",
+		"from:\n  rpm: {releasever: 9, repositories: [{name: r, url: 'http://a/'}],\n    "
+		"modules: '-b'}\n",
+		"a.yaml:3: from.rpm.modules: '-b' is not allowed"},
+	{"include: a.yaml\nname: n\nfrom: {release: b}\n\ngroups: [{name: hpc}]\n",
+		"\ngroups:\n- {name: hpc}\n", "p.yaml:5: name: 'hpc' is given twice, before in "},
+	{"include: a.yaml\nname: n\nfrom: {release: b}\n\nusers: [{name: u}]\n", "\nusers:\n- {name: u}\n",
+		"a.yaml:3"},
+	{"name: n\nfrom: !repalce {release: b}\n", "", "p.yaml:2: the tag !repalce is not allowed here"},
+	{"name: n\nexclude: [!replace /x]\n", "", "p.yaml:2: the tag !replace is not allowed here"},
+	{"!replace {name: n}\n", "", "p.yaml:1: a tag is not allowed here"},
+	{"include: p.yaml\n", "", "include: a circle: "},
+	{"include: a.yaml\n", "include: s/s.yaml\n", "s.yaml:1: include: a circle: "},
+	{"include: a.yaml\n", "include: s/s.yaml\n", "p.yaml -> "},
+	{"include: a.yaml\n", "include: s/s.yaml\n", "s/s.yaml -> "},
+	{"include: a.yaml\n", "include: s/s.yaml\n", "s/../a.yaml"},
+};
+
 static void test_faults(void **state)
 {
-	static const struct {
-		const char *p, *a, *says;
-	} rows[] = {
-		{"include: a.yaml\nname: n\n", "name: x\n", "p.yaml:1: from: is missing"},
-		{"include: gone.yaml\n", "", "p.yaml:1: include: "},
-		{"name: n\ninclude:\n- a.yaml\n- ''\n", "{}",
-			"p.yaml:4: include: the path of a file is wanted"},
-		{"include: {a: b}\n", "", "p.yaml:1: include: the path of a file"},
-		{"include: s\n", "", "s: not a file"},
-		{"include: a.yaml\n", "[1]\n", "a.yaml:1: a mapping of keys to values is wanted"},
-		{"include: a.yaml\n", "a: [\n", "a.yaml:"},
-		{"include: a.yaml\n", "", "a.yaml: empty: no YAML document"},
-		{"include: a.yaml\n", "a: 1\n---\n{}\n", "a.yaml:2: a second YAML document"},
-		{"include: a.yaml\n", "\ncolour: x\n", "a.yaml:2: colour: unknown key"},
-		{"include: a.yaml\nname: n\n", "from: {release: b}\n\noverlay:\n  limit: x\n",
-			"a.yaml:4: limit: 'x' is not allowed"},
-		{"include: a.yaml\nname: n\n", "from: {release: b}\nfiles:\n- path: /x\n  source: gone\n",
-			"a.yaml:4: source: "},
-		{"include: a.yaml\nname: n\n", "from: {release: b}\npackages:\n  - ok\n",
-			"a.yaml:3: packages: a package"},
-		{"include: a.yaml\nname: n\nfrom: {release: b}\n", "from: {tar: /etc/passwd}\n",
-			"p.yaml:3: from: exactly one of"},
-		{"include: a.yaml\nname: n\nfrom: {release: b}\nkernel:\n  cmdline: '{'\n",
-			"kernel: {modules: x}\n", "p.yaml:5: kernel.cmdline: at most"},
-		{"include: a.yaml\nname: n\nunits: [x]\n", "\nunits: {mask: x}\n",
-			"p.yaml:3: units: is a list here and a mapping in "},
-		{"include: a.yaml\nname: n\nunits: [x]\n", "\nunits: {mask: x}\n",
-			"a.yaml:2; !replace would drop that"},
-		{"include: a.yaml\nname: n\nunits:\n", "units: {mask: x}\n", "p.yaml:3: units: has no value"},
-		{"include: a.yaml\nname: n\nfrom: {release: b}\nkernel: {nics: [ok]}\n",
-			"kernel:\n  nics:\n    - good\n    - 'not good'\n",
-			"a.yaml:4: kernel.nics: 'not good' is not allowed"},
-		{"include: a.yaml\nname: n\nfrom: {rpm: {modules: [a]}}\n",
-			"from:\n  rpm: {releasever: 9, repositories: [{name: r, url: 'http://a/'}],\n    "
-			"modules: '-b'}\n",
-			"a.yaml:3: from.rpm.modules: '-b' is not allowed"},
-		{"include: a.yaml\nname: n\nfrom: {release: b}\n\ngroups: [{name: hpc}]\n",
-			"\ngroups:\n- {name: hpc}\n", "p.yaml:5: name: 'hpc' is given twice, before in "},
-		{"include: a.yaml\nname: n\nfrom: {release: b}\n\nusers: [{name: u}]\n",
-			"\nusers:\n- {name: u}\n", "a.yaml:3"},
-		{"name: n\nfrom: !repalce {release: b}\n", "",
-			"p.yaml:2: the tag !repalce is not allowed here"},
-		{"name: n\nexclude: [!replace /x]\n", "", "p.yaml:2: the tag !replace is not allowed here"},
-		{"!replace {name: n}\n", "", "p.yaml:1: a tag is not allowed here"},
-		{"include: p.yaml\n", "", "include: a circle: "},
-		{"include: a.yaml\n", "include: s/s.yaml\n", "s.yaml:1: include: a circle: "},
-		{"include: a.yaml\n", "include: s/s.yaml\n", "p.yaml -> "},
-		{"include: a.yaml\n", "include: s/s.yaml\n", "s/s.yaml -> "},
-		{"include: a.yaml\n", "include: s/s.yaml\n", "s/../a.yaml"},
-	};
-
 	put(*state, "s/s.yaml", "include: ../a.yaml\n");
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
 		_cleanup_free_ char *path = path_join(*state, "p.yaml");
 		struct profile *p = NULL;
 		struct err err = {0};
 
-		put(*state, "p.yaml", rows[i].p);
-		put(*state, "a.yaml", rows[i].a);
+		put(*state, "p.yaml", faults[i].p);
+		put(*state, "a.yaml", faults[i].a);
 		assert_int_equal(profile_load(path, &p, &err), -EINVAL);
 		assert_null(p);
-		if (!strstr(err.text, rows[i].says))
-			fail_msg("row %zu: wanted '%s', got '%s'", i, rows[i].says, err.text);
+		if (!strstr(err.text, faults[i].says))
+			fail_msg("row %zu: wanted '%s', got '%s'", i, faults[i].says, err.text);
 	}
 }
 
