@@ -46,8 +46,11 @@ static void shorten(struct err *err)
 
 static int run(const struct skopeo *k, const struct words *w, struct buf *capture, struct err *err)
 {
-	const struct proc_opts opts = {
-		.enter = enter_folder, .enter_arg = (void *)k, .line = k->line, .arg = k->arg};
+	const struct proc_opts opts = {.enter = enter_folder,
+		.enter_arg = (void *)k,
+		.stop = k->stop,
+		.line = k->line,
+		.arg = k->arg};
 	char *text = NULL;
 	int r;
 

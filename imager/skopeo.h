@@ -2,6 +2,7 @@
 #ifndef IMAGER_SKOPEO_H
 #define IMAGER_SKOPEO_H
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "imager/base/buf.h"
@@ -16,6 +17,7 @@ struct skopeo {
 	const char *authfile; /* absolute; NULL: skopeo's default */
 	const char *blobs;    /* oci: puts and seeks the blobs in there and not in the layout; NULL */
 	int may_convert;      /* the manifest may become an OCI one, with another digest */
+	const sigset_t *stop; /* blocked signals that end it, as in proc.h; NULL: none */
 	/* Called for every line it prints; may be NULL. */
 	void (*line)(const char *text, void *arg);
 	void *arg;

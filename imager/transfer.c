@@ -49,6 +49,7 @@ static struct skopeo skopeo_of(const struct transfer *t, const char *folder)
 		.tmpdir = folder == store_path(t->store) ? NULL : ".",
 		.insecure = t->insecure,
 		.authfile = t->authfile,
+		.stop = t->stop,
 		.line = t->line,
 		.arg = t->arg,
 	};

@@ -1,10 +1,12 @@
 /*
  * push, pull, export, import: releases between the store, registries and OCI archives, by skopeo. What leaves
  * is hashed before, what arrives is hashed before it is published (store_adopt). A transfer that fails or is
- * killed leaves nothing but a folder in STORE/.tmp, which the next writer removes.
+ * interrupted leaves nothing; one that is killed a folder in STORE/.tmp, which the next writer removes.
  */
 #ifndef IMAGER_TRANSFER_H
 #define IMAGER_TRANSFER_H
+
+#include <signal.h>
 
 #include "imager/base/buf.h"
 #include "imager/base/err.h"
@@ -14,6 +16,7 @@ struct transfer {
 	struct store *store;
 	int insecure;                              /* plain HTTP, or a certificate that nobody vouches for */
 	const char *authfile;                      /* of registries, absolute; NULL: skopeo's own */
+	const sigset_t *stop;                      /* blocked signals that end a transfer; NULL: none */
 	void (*line)(const char *text, void *arg); /* what skopeo prints; may be NULL */
 	void *arg;
 };

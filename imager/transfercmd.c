@@ -2,6 +2,7 @@
 #include "imager/commands.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,7 +47,8 @@ static void note_line(const char *text, void *arg)
 	progress_note(arg, text);
 }
 
-static int run_transfer(struct run *run, const struct transfer_options *o, char **args, struct err *err)
+static int open_and_move(
+	struct run *run, const struct transfer_options *o, const sigset_t *stop, struct err *err)
 {
 	/* skopeo runs in another folder. */
 	_cleanup_free_ char *authfile = o->authfile ? realpath(o->authfile, NULL) : NULL;
@@ -58,10 +60,10 @@ static int run_transfer(struct run *run, const struct transfer_options *o, char 
 	r = store_open(store_choose(o->store), run->create, &s, err);
 	if (r < 0)
 		return r;
-	run->args = args;
 	run->transfer = (struct transfer){.store = s,
 		.insecure = o->insecure,
 		.authfile = authfile,
+		.stop = stop,
 		.line = note_line,
 		.arg = &run->progress};
 	progress_begin(&run->progress, run->verb, 0);
@@ -70,6 +72,23 @@ static int run_transfer(struct run *run, const struct transfer_options *o, char 
 		progress_abort(&run->progress);
 	else
 		progress_end(&run->progress, NULL);
+	return r;
+}
+
+/* ^C and its like wait until all is cleaned up. */
+static int run_transfer(struct run *run, const struct transfer_options *o, char **args, struct err *err)
+{
+	sigset_t stop, old;
+	int r;
+
+	(void)sigemptyset(&stop);
+	(void)sigaddset(&stop, SIGINT);
+	(void)sigaddset(&stop, SIGTERM);
+	(void)sigaddset(&stop, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &stop, &old);
+	run->args = args;
+	r = open_and_move(run, o, &stop, err);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,6 +99,7 @@ struct output {
 	struct buf *capture;
 	size_t limit;
 	int words; /* with capture: where its stderr goes; -1: to ours */
+	int is_stopped;
 	char line[LINE_LIMIT];
 	size_t len;
 	char last[ERR_TEXT_MAX - 64];
@@ -153,11 +155,24 @@ static int read_some(int fd, struct output *out)
 	}
 }
 
+/* A signal that is waiting ends the child; it stays pending for the caller. */
+static void stop_child(pid_t pid, struct pollfd *signals, struct output *out)
+{
+	if (signals->fd < 0 || !signals->revents)
+		return;
+	(void)kill(pid, SIGTERM);
+	out->is_stopped = 1;
+	signals->fd = -1;
+}
+
 /* Until the child has ended: what it started may keep the pipe open for longer (a daemon of a package). */
 static int drain(int fd, pid_t pid, struct output *out)
 {
+	const sigset_t *stop = out->opts->stop;
 	_cleanup_close_ int child = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd polls[] = {{.fd = fd, .events = POLLIN}, {.fd = child, .events = POLLIN}};
+	_cleanup_close_ int signals = stop ? signalfd(-1, stop, SFD_CLOEXEC) : -1;
+	struct pollfd polls[] = {{.fd = fd, .events = POLLIN}, {.fd = child, .events = POLLIN},
+		{.fd = signals, .events = POLLIN}};
 	int r = 0;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
@@ -168,8 +183,9 @@ static int drain(int fd, pid_t pid, struct output *out)
 		r = read_some(fd, out);
 		if (ended)
 			break;
-		if (r == 0 && poll(polls, 2, -1) < 0 && errno != EINTR)
+		if (r == 0 && poll(polls, 3, -1) < 0 && errno != EINTR)
 			r = -errno;
+		stop_child(pid, &polls[2], out);
 	}
 	if (out->len)
 		end_line(out);
@@ -245,6 +261,8 @@ static int run(const char *const argv[], struct output *out, struct err *err)
 	if (out->words >= 0)
 		take_words(out);
 	r = finish(argv, pid, out->last, err);
+	if (out->is_stopped)
+		return err_set(err, EINTR, "%s: interrupted", argv[0]);
 	if (drained == -EFBIG)
 		return err_set(err, EFBIG, "%s printed more than %zu bytes", argv[0], out->limit);
 	if (drained < 0)

@@ -2,6 +2,7 @@
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -16,7 +17,10 @@ struct proc_opts {
 	int (*enter)(void *arg);
 	void *enter_arg;
 	const char *input; /* stdin's bytes; NULL for /dev/null */
-	int log_fd;        /* where stdout and stderr go that are not captured; 0 or less: discarded */
+	/* Signals that the caller has blocked: when one comes, the child is ended by SIGTERM and the result
+	 * is -EINTR; the signal stays pending. NULL: none. */
+	const sigset_t *stop;
+	int log_fd; /* where stdout and stderr go that are not captured; 0 or less: discarded */
 	/* Called for every line of output (stdout and stderr mixed, no newline) as it comes; may be NULL. */
 	void (*line)(const char *text, void *arg);
 	void *arg;
@@ -24,7 +28,8 @@ struct proc_opts {
 
 /*
  * Runs argv[0] (looked up in PATH) to its end. 0 when it exits 0; else -errno (-ENOENT: no such program,
- * -EIO: it failed) and a sentence with the program, its exit status or signal, and the last line it printed.
+ * -EIO: it failed, -EINTR: opts->stop) and a sentence with the program, its exit status or signal, and the
+ * last line it printed.
  */
 int proc_run(const char *const argv[], const struct proc_opts *opts, struct err *err);
 

@@ -240,10 +240,10 @@ nothing_left() {
 	nothing_left
 }
 
-@test "a pull that is killed leaves nothing behind the next writer" {
+# begin_pull: a pull whose skopeo has begun to write, and goes on for ever; $pid is swarmboot's
+begin_pull() {
 	publish slurm one
 	mkdir bin
-	# in skopeo's place: it has begun to write when it is told to
 	printf '#!/bin/sh\ncase "$*" in *inspect*) exec cat "%s" ;; esac\nhead -c 100000 /dev/zero >blobs/partial\n%s\n' \
 		"$PWD/manifest" 'echo begun >"$FIFO"; exec sleep 100' >bin/skopeo
 	chmod +x bin/skopeo
@@ -253,6 +253,22 @@ nothing_left() {
 	pid=$!
 	read -r begun <fifo
 	[ "$begun" = begun ]
+	[ -n "$(ls -A new/.tmp)" ]
+}
+
+@test "a pull that is interrupted leaves nothing" {
+	begin_pull
+	child=$(pgrep -P "$pid")
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" = 143 ]
+	[ -z "$(ls -A new/.tmp)$(ls -A new/blobs/sha256)" ]
+	run ! kill -0 "$child"
+}
+
+@test "a pull that is killed leaves nothing behind the next writer" {
+	begin_pull
 	kill -KILL "$pid"
 	wait "$pid" || true
 	[ -n "$(ls -A new/.tmp)" ]
