@@ -160,11 +160,15 @@ in_root() {
 @test "a signed repository over http: a whole release" {
 	serve "$BATS_FILE_TMPDIR/repo"
 	profile "$(signed_repo maker.asc)" "packages: [tool]" "kernel: {package: core}"
-	build --json >b.json
+	build --sign a.key --json >b.json
 	[ "$(jq -r .package_count b.json)" = 3 ]
 	[ "$(jq -r .kernel_release b.json)" = "$(ls "$BATS_FILE_TMPDIR/tree/usr/lib/modules")" ]
 	swarmboot show --json small | jq -e '.release.created == 1700000000'
 	unpacked
+	# nothing of dnf's own, nothing of the mounts
+	run ! grep -rqs made out/etc out/var
+	[ ! -e out/var/cache/dnf ] && [ ! -e out/var/log/dnf.log ] && [ ! -e out/var/lib/dnf ]
+	[ "$(find out/dev out/proc out/sys out/usr/lib/sysimage/rpm -mindepth 1)" = out/usr/lib/sysimage/rpm/rpmdb.sqlite ]
 	# as rpm itself sees the image: all is there, and as it should be but for what the build takes out
 	[ "$(in_root -qa --qf '%{NAME}\n' | grep -v gpg-pubkey | sort | xargs)" = "base core tool" ]
 	run -0 in_root -V --noconfig tool
@@ -173,10 +177,6 @@ in_root() {
 	[[ $(getcap out/usr/bin/tool) == *cap_net_raw=ep ]]
 	[ "$(stat -c %i out/usr/bin/tool2)" = "$(stat -c %i out/usr/bin/tool3)" ]
 	[ "$(cat out/etc/tool.conf)" = "ran, with proc" ]
-	# nothing of dnf's own, nothing of the mounts
-	run ! grep -rqs made out/etc out/var
-	[ ! -e out/var/cache/dnf ] && [ ! -e out/var/log/dnf.log ] && [ ! -e out/var/lib/dnf ]
-	[ "$(find out/dev out/proc out/sys out/usr/lib/sysimage/rpm -mindepth 1)" = out/usr/lib/sysimage/rpm/rpmdb.sqlite ]
 	# the list that the release carries
 	jq -e '[.packages[] | select(.versionInfo == "2-1") | .name] | sort == ["base", "core", "tool"]' \
 		"$(blob .release.packages.digest small)"
