@@ -99,8 +99,7 @@ static int add_facts(const struct taking *t, const struct intree_entry *e)
 
 	if (t->is_tree)
 		(void)snprintf(facts, sizeof(facts), "%o %u %u %" PRIu64 " %" PRId64, e->st.st_mode,
-			e->st.st_uid, e->st.st_gid, (uint64_t)e->st.st_rdev,
-			S_ISDIR(e->st.st_mode) ? 0 : (int64_t)e->st.st_mtime);
+			e->st.st_uid, e->st.st_gid, (uint64_t)e->st.st_rdev, (int64_t)e->st.st_mtime);
 	else
 		(void)snprintf(facts, sizeof(facts), "%o", e->st.st_mode);
 	if (r == 0)

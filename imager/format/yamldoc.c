@@ -22,6 +22,7 @@ struct reader {
 	struct fy_parser *parser;
 	struct fy_diag *diag;
 	struct yaml_file *file;
+	const char *text;
 	struct anchor anchors[ANCHORS_MAX];
 	size_t anchor_count;
 	size_t copied; /* of yaml_copy */
@@ -69,6 +70,17 @@ static int line_of(struct fy_token *token)
 	return mark ? mark->line + 1 - is_block : 1;
 }
 
+/* Whether a line of the text, from 1, has the word in it. */
+static int line_has(const char *text, int line, const char *word)
+{
+	const char *found;
+
+	while (--line > 0 && (text = strchr(text, '\n')))
+		text++;
+	found = text ? strstr(text, word) : NULL;
+	return found && found < text + strcspn(text, "\n");
+}
+
 /* The first error libfyaml collected: "file:line: sentence". */
 static int syntax_fault(struct reader *r, struct err *err)
 {
@@ -77,7 +89,8 @@ static int syntax_fault(struct reader *r, struct err *err)
 
 	if (!e)
 		return err_set(err, EINVAL, "%s: empty: no YAML document in it", r->file->path);
-	return err_set(err, EINVAL, "%s:%d: %s", r->file->path, e->line > 0 ? e->line : 1, e->msg);
+	return err_set(err, EINVAL, "%s:%d: %s%s", r->file->path, e->line > 0 ? e->line : 1, e->msg,
+		line_has(r->text, e->line, "${") ? "; within {} and [] a value with ${ needs quotes" : "");
 }
 
 static char *token_text(struct fy_token *token)
@@ -194,6 +207,17 @@ static int read_items(struct reader *r, struct yaml_node *node, unsigned depth, 
 	}
 }
 
+/* "\0" of a quoted text would end it for us. */
+static int take_text(struct yaml_node *node, struct fy_token *token, struct err *err)
+{
+	node->text = token_text(token);
+	if (!node->text)
+		return err_oom(err, "YAML");
+	if (strlen(node->text) != fy_token_get_text_length(token))
+		return yaml_fault(node, NULL, err, "a NUL character is not allowed");
+	return 0;
+}
+
 /* What the events of the three shapes have in common. */
 struct start {
 	enum yaml_shape shape;
@@ -244,8 +268,8 @@ static int read_node(
 	n = take_tag(node, start.tag, err);
 	if (n == 0 && start.shape != YAML_SCALAR)
 		n = read_items(r, node, depth + 1, err);
-	else if (n == 0 && start.place && !(node->text = token_text(start.place)))
-		n = err_oom(err, "YAML");
+	else if (n == 0 && start.place)
+		n = take_text(node, start.place, err);
 	if (n == 0)
 		n = note_anchor(r, start.anchor, node, err);
 	if (n < 0)
@@ -286,6 +310,7 @@ static int parse(struct yaml_doc *doc, const char *text, size_t len, struct err 
 	if (!r)
 		return err_oom(err, doc->files->path);
 	r->file = doc->files;
+	r->text = text;
 	r->line = 1;
 	n = read_document(r, &doc->root, err);
 	if (n < 0)

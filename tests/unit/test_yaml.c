@@ -161,6 +161,8 @@ static void test_faults(void **state)
 		{"name: n\n...\n---\n{}\n", ":3: a second YAML document"},
 		{"name: n\ninner: &a {limit: *a}\n", ":2: *a: there is no anchor of this name before"},
 		{"name: n\n? [a]\n: b\n", ":2: a key must be a single value"},
+		{"name: n\ntext: \"a\\0b\"\n", ":2: a NUL character is not allowed"},
+		{"name: n\ninner: {limit: ${x}}\n", "; within {} and [] a value with ${ needs quotes"},
 		{"name: n\n: b\n", ": a key is empty"},
 		{"name: n\ninner: {<<: 5}\n", ":2: <<: a mapping or a list of mappings"},
 		{"---\n", "empty: no YAML document"},
