@@ -28,10 +28,11 @@
 static const char *const folders[] = {"dev", "etc/swarmboot", "newroot", "proc", "root", "run", "sys",
 	"usr/bin", "usr/lib", "usr/lib64", "usr/sbin"};
 
-/* As a merged /usr has them. */
+/* As a merged /usr has them; and the kernel's own requests for modules go to the agent. */
 static const struct {
 	const char *name, *target;
-} links[] = {{"bin", "usr/bin"}, {"lib", "usr/lib"}, {"lib64", "usr/lib64"}, {"sbin", "usr/sbin"}};
+} links[] = {{"bin", "usr/bin"}, {"lib", "usr/lib"}, {"lib64", "usr/lib64"}, {"sbin", "usr/sbin"},
+	{"usr/sbin/modprobe", "/init"}};
 
 static int make_folders(const char *stage, struct err *err)
 {

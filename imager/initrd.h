@@ -9,6 +9,7 @@
  *   /etc/swarmboot/agent.json    {"profile": ..., "arch": "amd64", "kernel": RELEASE}
  *   /dev/console                 and the empty folders dev newroot proc root run sys
  *   /bin /lib /lib64 /sbin       links into /usr
+ *   /usr/sbin/modprobe           the agent, for the kernel's own requests
  */
 #ifndef IMAGER_INITRD_H
 #define IMAGER_INITRD_H

@@ -1,5 +1,6 @@
 /* swarmboot-init: as PID 1 the boot by the table of steps below, which never ends but in the system's init or
- * a reboot; else the roles fetch, http, seed and up. What a step does is steps.c. */
+ * a reboot; as /sbin/modprobe the kernel's helper; else the roles fetch, http, seed and up. What a step does
+ * is steps.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -13,6 +14,7 @@
 #include "imager/base/log.h"
 #include "imager/base/loop.h"
 #include "initramfs/backoff.h"
+#include "initramfs/modules.h"
 #include "initramfs/role.h"
 #include "initramfs/steps.h"
 
@@ -171,6 +173,22 @@ static int pid1(void)
 	return EXIT_FAILURE;
 }
 
+static int is_modprobe(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return !strcmp(slash ? slash + 1 : program, "modprobe");
+}
+
+/* As the kernel calls it: /sbin/modprobe -q -- ALIAS, with no open files (kernel/kmod.c of Linux). */
+static int modprobe(const char *alias)
+{
+	struct err err = {0};
+
+	open_standard();
+	return modules_request(alias, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct cli_command *const roles[] = {
@@ -180,5 +198,7 @@ int main(int argc, char **argv)
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	if (getpid() == 1)
 		return pid1();
+	if (argc > 1 && is_modprobe(argv[0]))
+		return modprobe(argv[argc - 1]);
 	return cli_main("swarmboot-init", roles, argc, argv);
 }

@@ -85,15 +85,33 @@ static int walk_devices(struct kmod_ctx *kmod)
 	return count;
 }
 
+/* NULL: out of memory. */
+static struct kmod_ctx *start(void)
+{
+	struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+
+	if (kmod && kmod_load_resources(kmod) < 0)
+		log_debug("no index of kernel modules");
+	return kmod;
+}
+
+int modules_request(const char *alias, struct err *err)
+{
+	_cleanup_kmod_ struct kmod_ctx *kmod = start();
+
+	if (!kmod)
+		return err_oom(err, "kernel modules");
+	(void)load(kmod, alias);
+	return 0;
+}
+
 int modules_load(struct err *err)
 {
-	_cleanup_kmod_ struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+	_cleanup_kmod_ struct kmod_ctx *kmod = start();
 	int total = 0;
 
 	if (!kmod)
 		return err_oom(err, "kernel modules");
-	if (kmod_load_resources(kmod) < 0)
-		log_debug("no index of kernel modules");
 	for (int turn = 0; turn < TURNS_MAX; turn++) {
 		int count = walk_devices(kmod);
 

@@ -12,4 +12,10 @@
  */
 int modules_load(struct err *err);
 
+/*
+ * Loads one module by its name or an alias: the kernel's own request (request_module; mlx4_core asks for
+ * mlx4_en so). One that is not there is no failure. -errno only when libkmod itself cannot start.
+ */
+int modules_request(const char *alias, struct err *err);
+
 #endif

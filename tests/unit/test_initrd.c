@@ -121,6 +121,7 @@ static void check_layout(const struct place *p)
 		{"lib", S_IFLNK | 0777},
 		{"lib64", S_IFLNK | 0777},
 		{"sbin", S_IFLNK | 0777},
+		{"usr/sbin/modprobe", S_IFLNK | 0777},
 		{"usr/lib64/ld-linux-x86-64.so.2", S_IFREG | 0755},
 		{"usr/lib/x86_64-linux-gnu/libc.so.6", S_IFREG | 0755},
 	};
