@@ -39,7 +39,8 @@ void packages_sort(struct packages *p);
 
 /*
  * The installed packages of the tree, sorted: from dpkg's status file (deb-control(5)), else from rpm's
- * database (rpmdb.h). A tree without either gives none. *ret is zeroed by the caller, who releases it. 0 or -errno.
+ * database (rpmdb.h). A tree without either gives none. *ret is zeroed by the caller, who releases it. 0 or
+ * -errno.
  */
 int packages_list(const char *root, struct packages *ret, struct err *err);
 
