@@ -138,3 +138,42 @@ script() {
 	run -2 build
 	[[ $output == *"p.yaml:4: xattrs: /etc/z: user.z: a symbolic link cannot have it" ]]
 }
+
+# Of this machine: what a distribution's image would have.
+with_systemctl() {
+	local file
+	cp -a "$BATS_FILE_TMPDIR/tree" tree
+	mkdir -p tree/usr/lib/systemd/system
+	cp "$(command -v systemctl)" tree/usr/bin
+	for file in $(ldd tree/usr/bin/systemctl | grep -o '/[^ ]*'); do
+		mkdir -p "tree/usr${file%/*}"
+		cp -L "$file" "tree/usr${file#/usr}"
+	done
+	for file in shipped.service wanted.service masked.service at@.service; do
+		printf '%s\n' "[Service]" "ExecStart=/bin/sh" "[Install]" "WantedBy=multi-user.target" \
+			>"tree/usr/lib/systemd/system/$file"
+	done
+	printf '[Unit]\n' | tee tree/usr/lib/systemd/system/{multi-user,graphical}.target >/dev/null
+	# as a package enables its own
+	mkdir -p tree/etc/systemd/system/multi-user.target.wants
+	ln -s /usr/lib/systemd/system/shipped.service tree/etc/systemd/system/multi-user.target.wants
+	touch -h -d @1700000000 tree/etc
+}
+
+state() { systemctl --root "$PWD/out" is-enabled "$1" || true; }
+
+@test "units: as systemctl sees them in the image" {
+	with_systemctl
+	profile "units: {enable: [wanted.service, at@one.service], disable: [shipped.service], mask: [masked.service]," \
+		"  target: multi-user.target}"
+	sed -i 's/^from: .*/from: {dir: tree}/' p.yaml
+	build
+	unpack
+	[ "$(state wanted.service) $(state at@one.service) $(state shipped.service) $(state masked.service)" = \
+		"enabled enabled disabled masked" ]
+	[ "$(systemctl --root "$PWD/out" get-default)" = multi-user.target ]
+	profile "units: {enable: [gone.service]}"
+	sed -i 's/^from: .*/from: {dir: tree}/' p.yaml
+	run -1 build
+	[[ $output == *"units: enable: systemctl exited with status 1: "*gone.service*"does not exist"* ]]
+}

@@ -34,6 +34,7 @@ give_ids() {
 # furnish TREE: owners, links, rights and attributes of every kind; devices below dev alone
 furnish() {
 	local tree=$1
+	echo "uucp:x:10:14::/:/bin/sh" >>"$tree/etc/passwd"
 	cp /bin/true "$tree/usr/bin/able"
 	chown 33:44 "$tree/usr/bin/able"
 	setcap cap_net_raw+ep "$tree/usr/bin/able"
@@ -96,9 +97,7 @@ root_build() {
 	umask 0077
 	user_build >user.json
 	umask 0022
-	for key in digest root kernel initramfs packages; do
-		[ "$(jq ".$key" root.json)" = "$(jq ".$key" user.json)" ]
-	done
+	same digest root kernel initramfs packages
 	[ "$(stat -c %U "$SWARMBOOT_STORE/index.json")" = "$THEIR" ]
 	[ -z "$(ls "$SWARMBOOT_STORE/.tmp")" ]
 	# and it is the tree, as a tool that is not ours sees it
@@ -122,7 +121,68 @@ root_build() {
 	[[ $output == *"mine: its owner is nobody, or an id that this user's build does not have; a tar of"* ]]
 	chown -R -h "$THEIR:" mine
 	user_build >user.json
-	[ "$(jq .root root.json)" = "$(jq .root user.json)" ]
+	same root
+}
+
+# same KEY...: in root.json and user.json
+same() {
+	local key
+	for key; do [ "$(jq ".$key" root.json)" = "$(jq ".$key" user.json)" ]; done
+}
+
+@test "a build that is killed: its tree goes with the next one, though other ids own it" {
+	profile "from: {tar: $WHERE/tree.tar}" "scripts: [{name: waits, run: 'read -r x </var/fifo'}]"
+	setpriv --reuid "$THEIR" --regid "$THEIR" --init-groups \
+		"$WHERE/swarmboot" build --key a.pub --agent /bin/true p.yaml >/dev/null 2>err 3>&- &
+	local pid=$! end=$((SECONDS + 60))
+	until grep -q ^obtain err && pgrep -u "$THEIR" -f '^/bin/sh -e -c read' >child; do
+		[ $SECONDS -lt $end ]
+		read -rt 0.05 <> <(:) || true
+	done
+	kill -9 $pid
+	wait $pid || true
+	while kill -0 "$(cat child)" 2>/dev/null; do
+		[ $SECONDS -lt $end ]
+		read -rt 0.05 <> <(:) || true
+	done
+	run ! grep -F "$SWARMBOOT_STORE" /proc/mounts
+	[ -n "$(ls "$SWARMBOOT_STORE/.tmp")" ]
+	profile "from: {tar: $WHERE/tree.tar}"
+	user_build >user.json
+	[ -z "$(ls "$SWARMBOOT_STORE/.tmp")" ]
+}
+
+@test "packages by dnf: the release of root's build" {
+	mkdir -p repo
+	cat >core.spec <<-EOF
+		Name: core
+		Version: 1
+		Release: 1
+		Summary: For a test
+		License: none
+		AutoReqProv: no
+		Provides: /bin/sh
+		%description
+		For a test.
+		%install
+		cp -a $WHERE/tree/. %{buildroot}
+		rm %{buildroot}/dev/null %{buildroot}/usr/bin/also %{buildroot}/var/fifo
+		%post
+		echo ran >/etc/ran
+		%files
+		/
+		%attr(0644,root,root) /etc/passwd
+		%attr(0750,uucp,adm) %caps(cap_net_raw=ep) /usr/bin/able
+	EOF
+	SOURCE_DATE_EPOCH=1700000000 rpmbuild --quiet -bb --define "_topdir $PWD/top" --define "_rpmdir $PWD/repo" \
+		--define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
+		--define "_build_id_links none" --define "debug_package %{nil}" core.spec >rpmbuild.log 2>&1
+	createrepo_c --quiet repo
+	profile "from: {rpm: {releasever: '9', repositories: [{name: made, url: 'file://$PWD/repo'}]}}" "packages: [core]"
+	root_build >root.json
+	user_build >user.json
+	same digest root initramfs packages
+	[ "$(unsquashfs -cat "$(blob .release.root.digest small)" etc/ran)" = ran ]
 }
 
 @test "an attribute that is root's alone" {
