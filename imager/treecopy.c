@@ -60,11 +60,14 @@ static int copy_entry(struct copy *c, struct archive_entry *entry, struct err *e
 {
 	size_t strip = c->out.target->strip;
 	const char *link = archive_entry_hardlink(entry);
-	const struct treewrite_names names = {
+	struct treewrite_names names = {
 		.name = strip_parts(bare_name(archive_entry_pathname(entry), c->strip), strip),
 		.link = link ? strip_parts(bare_name(link, c->strip), strip) : NULL,
 	};
 
+	/* What the whole tree is copied from says how its root is; a folder on the way stays as it is. */
+	if (!names.name && !strip && !*c->out.target->prefix)
+		names.name = "";
 	if (!names.name)
 		return 0;
 	if (link && !names.link)

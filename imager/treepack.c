@@ -103,12 +103,12 @@ static int pack_open(struct pack *p, const char *output, struct err *err)
 	p->links = archive_entry_linkresolver_new();
 	if (!p->in || !p->out || !p->links)
 		return err_oom(err, output);
-	archive_entry_linkresolver_set_strategy(p->links, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED);
+	archive_entry_linkresolver_set_strategy(p->links, ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE);
 	(void)archive_read_disk_set_symlink_physical(p->in);
 	(void)archive_read_disk_set_behavior(p->in, ARCHIVE_READDISK_NO_TRAVERSE_MOUNTS |
 							    ARCHIVE_READDISK_NO_FFLAGS |
 							    ARCHIVE_READDISK_NO_SPARSE);
-	if (archive_write_set_format_pax_restricted(p->out) < ARCHIVE_OK ||
+	if (archive_write_set_format_pax(p->out) < ARCHIVE_OK ||
 		archive_write_add_filter_zstd(p->out) < ARCHIVE_OK ||
 		archive_write_set_filter_option(p->out, "zstd", "compression-level", "1") < ARCHIVE_OK ||
 		archive_write_open_filename(p->out, output) < ARCHIVE_OK)

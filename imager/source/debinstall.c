@@ -162,7 +162,10 @@ int debian_install(struct debian *d, struct err *err)
 		return r;
 	r = sandbox_run(NULL, (const char *const *)w.items, &opts, err);
 	(void)remove_tree(d->pool, NULL);
-	return r < 0 ? debian_blame(d, err) : 0;
+	/* Which packages there are is settled, so the profile is not to blame. */
+	if (r < 0 && *d->fault)
+		return err_set(err, EIO, "from: debian: %s", d->fault);
+	return r < 0 ? err_prefix(err, "from: debian") : 0;
 }
 
 int debian_add_options(const struct debian *d, struct buf *ret, struct err *err)

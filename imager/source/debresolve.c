@@ -21,19 +21,31 @@ static const char *variant(const struct debian *d)
 
 /* What a variant of mmdebstrap means, in apt's patterns (apt-patterns(7)); see its man page, VARIANTS. */
 static const struct variant_row {
-	const char *name, *patterns[3];
+	const char *name, *patterns[4];
 	const char *package;
 } variants[] = {
 	{"essential", {"?essential"}, NULL},
 	{"apt", {"?essential"}, "apt"},
 	{"required", {"?essential", "?priority(required)"}, NULL},
 	{"minbase", {"?essential", "?priority(required)"}, NULL},
-	{"buildd", {"?essential", "?priority(required)"}, "build-essential"},
 	{"important", {"?essential", "?priority(required)", "?priority(important)"}, NULL},
-	{"debootstrap", {"?essential", "?priority(required)", "?priority(important)"}, NULL},
-	{"standard", {"?essential", "?or(?priority(required),?priority(important))", "?priority(standard)"},
+	{"standard", {"?essential", "?priority(required)", "?priority(important)", "?priority(standard)"},
 		NULL},
+	{"custom", {NULL}, NULL},
+	{"extract", {NULL}, NULL},
 };
+
+static int check_variant(const struct debian *d, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(variants); i++)
+		if (!strcmp(variants[i].name, variant(d)))
+			return 0;
+	return yaml_fault(yaml_root(d->job->profile->doc), "from.debian.variant", err,
+		"%s: none is called so; allowed are essential, apt, required, minbase, important, standard "
+		"and "
+		"custom",
+		variant(d));
+}
 
 static int add_variant(const struct debian *d, struct words *w)
 {
@@ -190,8 +202,10 @@ static int ask(struct debian *d, struct lock *l, struct err *err)
 int debian_ask(struct debian *d, struct lock **ret, struct err *err)
 {
 	_cleanup_lock_ struct lock *l = NULL;
-	int r = new_lock(d, &l, err);
+	int r = check_variant(d, err);
 
+	if (r == 0)
+		r = new_lock(d, &l, err);
 	if (r == 0)
 		r = ask(d, l, err);
 	if (r == 0)
