@@ -74,6 +74,10 @@ def stage_lines(builds):
         if done:
             middle = {stage: statistics.median(run[stage] for run in done) for stage in done[0]}
             lines.append(f"- {name}: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in middle.items()))
+    if builds.get("script") and builds.get("swarmboot"):
+        ours = statistics.median(run["wall_s"] - run["stages"]["boot files"] for run in builds["swarmboot"])
+        theirs = statistics.median(run["wall_s"] - run["phases"]["initramfs"] for run in builds["script"])
+        lines.append(f"- both without making an initramfs: {ours:.1f} s and {theirs:.1f} s, a ratio of {ours / theirs:.3f}")
     return lines
 
 
