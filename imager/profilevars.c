@@ -110,59 +110,76 @@ static int set_var(struct yaml_doc *doc, const struct vars *v, const char *set, 
 	return 0;
 }
 
-/* One use, at text; *ret_len: its length. */
-static int put_value(const struct yaml_node *node, const char *text, const struct vars *v, struct buf *out,
-	size_t *ret_len, struct err *err)
+/* A value while its variables are put in. */
+struct expansion {
+	const struct yaml_node *node;
+	const struct vars *vars;
+	struct buf out;
+};
+
+/* One use, at text. The bytes it takes there, or negative. */
+static int put_value(struct expansion *x, const char *text, struct err *err)
 {
 	_cleanup_buf_ struct buf known = {0};
-	size_t len = strcspn(text + OPEN_LEN, "}\n");
-	ssize_t i = find_var(v, text + OPEN_LEN, len);
+	const struct vars *v = x->vars;
+	const char *name = text + OPEN_LEN;
+	size_t len = strcspn(name, "}\n");
+	ssize_t i = find_var(v, name, len);
 
-	if (text[OPEN_LEN + len] != '}')
-		return yaml_fault(
-			node, NULL, err, "'" OPEN "' without its '}'; '$" OPEN "' is one that means nothing");
+	if (name[len] != '}')
+		return yaml_fault(x->node, NULL, err,
+			"'" OPEN "' without its '}'; '$" OPEN "' is one that means nothing");
 	if (i < 0)
-		return yaml_fault(node, NULL, err, "there is no variable '%.*s'%.300s",
-			(int)(len > 80 ? 80 : len), text + OPEN_LEN, declared(v, &known));
+		return yaml_fault(x->node, NULL, err, "there is no variable '%.*s'%.300s",
+			(int)(len > 80 ? 80 : len), name, declared(v, &known));
 	if (!v->items[i].value)
-		return yaml_fault(node, NULL, err,
+		return yaml_fault(x->node, NULL, err,
 			"the variable '%s' has no value: --set %s=VALUE is wanted, or one in vars",
 			v->items[i].name, v->items[i].name);
-	*ret_len = OPEN_LEN + len + 1;
-	return buf_puts(out, v->items[i].value) < 0 ? err_oom(err, "vars") : 0;
+	if (buf_puts(&x->out, v->items[i].value) < 0)
+		return err_oom(err, "vars");
+	return (int)(OPEN_LEN + len + 1);
+}
+
+/* What stands at text, up to the next dollar sign. Likewise. */
+static int put_piece(struct expansion *x, const char *text, struct err *err)
+{
+	size_t len = *text == '$' ? 1 : strcspn(text, "$");
+	int r;
+
+	if (!strncmp(text, OPEN, OPEN_LEN))
+		return put_value(x, text, err);
+	if (!strncmp(text, "$" OPEN, OPEN_LEN + 1)) {
+		len = OPEN_LEN + 1;
+		r = buf_puts(&x->out, OPEN);
+	} else {
+		r = buf_add(&x->out, text, len);
+	}
+	return r < 0 ? err_oom(err, "vars") : (int)len;
 }
 
 static int expand(const struct yaml_node *node, char **text, void *arg, struct err *err)
 {
-	_cleanup_buf_ struct buf out = {0};
 	struct vars *v = arg;
+	struct expansion x = {.node = node, .vars = v};
 	int r = 0;
 
 	if (!strstr(*text, OPEN))
 		return 0;
-	for (const char *c = *text; r == 0 && *c;) {
-		size_t len = 1;
-
-		if (!strncmp(c, OPEN, OPEN_LEN)) {
-			r = put_value(node, c, v, &out, &len, err);
-		} else if (!strncmp(c, "$" OPEN, OPEN_LEN + 1)) {
-			len = OPEN_LEN + 1;
-			r = buf_puts(&out, OPEN) < 0 ? err_oom(err, "vars") : 0;
-		} else {
-			len = *c == '$' ? 1 : strcspn(c, "$");
-			r = buf_add(&out, c, len) < 0 ? err_oom(err, "vars") : 0;
-		}
-		if (r == 0 && out.len > LIMIT - v->written)
+	for (const char *c = *text; r >= 0 && *c; c += r > 0 ? r : 0) {
+		r = put_piece(&x, c, err);
+		if (r > 0 && x.out.len > LIMIT - v->written)
 			r = yaml_fault(node, NULL, err,
 				"with its variables the profile is larger than %d MiB", LIMIT >> 20);
-		c += len;
 	}
-	if (r < 0)
-		return r;
-	v->written += out.len;
-	free(*text);
-	*text = buf_steal(&out);
-	return *text ? 0 : err_oom(err, "vars");
+	if (r >= 0) {
+		v->written += x.out.len;
+		free(*text);
+		*text = buf_steal(&x.out);
+		r = *text ? 0 : err_oom(err, "vars");
+	}
+	buf_release(&x.out);
+	return r;
 }
 
 int profile_vars_apply(struct yaml_doc *doc, const struct cli_list *sets, struct err *err)
