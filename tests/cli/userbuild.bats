@@ -245,3 +245,13 @@ same() {
 		exec setpriv --reuid $id --regid $id --clear-groups $WHERE/swarmboot build --key a.pub --agent /bin/true p.yaml"
 	[[ $output == *"user namespaces are switched off here (sysctl user.max_user_namespaces = 0), so only root can build" ]]
 }
+
+@test "a container that gives no namespaces, or hides parts of /proc: said before any work" {
+	profile "from: {tar: $WHERE/tree.tar}"
+	run -1 setpriv --bounding-set -sys_admin swarmboot build --no-cache --key a.pub --agent /bin/true p.yaml
+	[[ $output == *"a build needs namespaces of its own, and a container that gives them: "*"Operation not permitted" ]]
+	run -1 as_user unshare --map-root-user --mount sh -c "mount -t tmpfs hidden /proc/fs &&
+		exec unshare --map-root-user $WHERE/swarmboot build --key a.pub --agent /bin/true p.yaml"
+	[[ $output == *"a build needs namespaces of its own, and a container that gives them: "*"Operation not permitted: /proc" ]]
+	[ ! -e "$SWARMBOOT_STORE/index.json" ]
+}
