@@ -68,15 +68,6 @@ static int read_key(const char *path, char text[MINISIGN_FILE_LIMIT + 1], struct
 	return r < 0 ? r : check_private(&st, path, err);
 }
 
-int sign_check_key(const char *path, struct err *err)
-{
-	char text[MINISIGN_FILE_LIMIT + 1] = "";
-	int r = read_key(path, text, err);
-
-	explicit_bzero(text, sizeof(text));
-	return r;
-}
-
 static int parse_key(
 	const char *text, const char *password_file, struct minisign_secret *ret, struct err *err)
 {
@@ -243,6 +234,7 @@ const struct cli_command command_keygen = {
 
 struct sign_options {
 	const char *key, *store, *password_file;
+	struct cli_list trust;
 	int yes;
 };
 
@@ -251,39 +243,66 @@ static const struct cli_option sign_options[] = {
 	{"store", 0, CLI_STRING, offsetof(struct sign_options, store), "DIR", STORE_OPTION_HELP},
 	{"password-file", 0, CLI_STRING, offsetof(struct sign_options, password_file), "FILE",
 		"take the key's password from the first line of FILE"},
+	{"trust", 0, CLI_LIST, offsetof(struct sign_options, trust), "FILE",
+		"a further public key whose signature makes a release the last signed one, for a change of "
+		"keys; "
+		"may be given again"},
 	{"yes", 'y', CLI_FLAG, offsetof(struct sign_options, yes), NULL, "sign without asking, for scripts"},
 	{0},
 };
 
+/* The key itself, and those of --trust. */
+static int find_trust(const struct sign_options *o, const struct minisign_secret *key,
+	struct minisign_keyring *ret, struct err *err)
+{
+	struct minisign_keyring ring = {0};
+	int r = o->trust.count ? minisign_read_keyring(o->trust.items, o->trust.count, &ring, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (ring.count == MINISIGN_KEYRING_MAX)
+		return err_set(err, E2BIG, "--trust: more than %d keys", MINISIGN_KEYRING_MAX - 1);
+	minisign_public_of(key, &ring.keys[ring.count++]);
+	*ret = ring;
+	return 0;
+}
+
+static int review_and_sign(
+	struct store *s, const struct sign_options *o, const struct store_release *rel, struct err *err)
+{
+	_cleanup_secret_ struct minisign_secret key = {0};
+	struct minisign_keyring ring = {0};
+	char id[17];
+	int r = sign_load_key(o->key, o->password_file, &key, err);
+
+	if (r == 0)
+		r = find_trust(o, &key, &ring, err);
+	if (r == 0)
+		r = signreview_ask(&(struct signreview){.store = s, .keys = &ring, .yes = o->yes}, rel, err);
+	if (r == 0)
+		r = release_sign(s, rel, &key, err);
+	if (r < 0)
+		return r;
+	minisign_id_text(key.id, id);
+	(void)printf("%s: signed by %s\n", rel->name, id);
+	return 0;
+}
+
 static int run_sign(const void *options, char **args, struct err *err)
 {
 	const struct sign_options *o = options;
-	_cleanup_secret_ struct minisign_secret key = {0};
 	_cleanup_store_ struct store *s = NULL;
 	struct store_release rel;
-	char id[17];
 	int r;
 
 	if (!o->key) {
 		(void)err_set(err, EINVAL, "--key FILE names the secret key");
 		return CLI_USAGE;
 	}
-	r = sign_check_key(o->key, err);
-	if (r == 0)
-		r = store_open(store_choose(o->store), 0, &s, err);
+	r = store_open(store_choose(o->store), 0, &s, err);
 	if (r == 0)
 		r = store_resolve(s, args[0], &rel, err);
-	if (r == 0)
-		r = signreview_ask(s, &rel, o->yes, err);
-	if (r == 0)
-		r = sign_load_key(o->key, o->password_file, &key, err);
-	if (r == 0)
-		r = release_sign(s, &rel, &key, err);
-	if (r < 0)
-		return r;
-	minisign_id_text(key.id, id);
-	(void)printf("%s: signed by %s\n", rel.name, id);
-	return 0;
+	return r < 0 ? r : review_and_sign(s, o, &rel, err);
 }
 
 const struct cli_command command_sign = {
@@ -293,7 +312,8 @@ const struct cli_command command_sign = {
 	.text = "REF is PROFILE:SEQUENCE, PROFILE:CHANNEL, PROFILE (its newest release) or the release's "
 		"digest. "
 		"First the digests and the verity root are computed again; then what changes since the last "
-		"signed release of the profile is shown on standard error, and the question asked. Without a "
+		"release of the profile that this key signed is shown on standard error, and the question "
+		"asked. Without a "
 		"terminal to ask on, nothing is signed unless --yes is given.\n"
 		"\n"
 		"A signature by the same key is replaced; others stay. A secret key that others than its "

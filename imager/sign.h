@@ -13,10 +13,6 @@
  */
 int sign_load_key(const char *path, const char *password_file, struct minisign_secret *ret, struct err *err);
 
-/* The same but for what needs the password: whether the file can be a secret key at all. A public key is told
- * from other files (-EINVAL). */
-int sign_check_key(const char *path, struct err *err);
-
 /* Signs the bytes of the release manifest under its trusted comment (imager/format/trust.h) and puts the
  * signature into the store. */
 int release_sign(

@@ -12,14 +12,15 @@
 
 #define FILES_SHOWN 40
 
-const struct store_release *signreview_base(const struct store_list *list, const struct store_release *rel)
+const struct store_release *signreview_base(
+	const struct store_list *list, const int *trusted, const struct store_release *rel)
 {
 	const struct store_release *before = NULL, *other = NULL;
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct store_release *r = &list->items[i];
 
-		if (!r->signature_count || strcmp(r->release.profile, rel->release.profile) != 0)
+		if (!trusted[i] || strcmp(r->release.profile, rel->release.profile) != 0)
 			continue;
 		if (r->release.sequence < rel->release.sequence)
 			before = r;
@@ -35,27 +36,41 @@ static void show_first(const struct store_release *rel)
 
 	format_bytes(rel->release.root.size, root);
 	(void)fprintf(stderr,
-		"%s: no other release of %s is signed; kernel %s, cmdline '%s', %llu packages, root image "
+		"%s: no other release of %s here is signed by this key; kernel %s, cmdline '%s', %llu "
+		"packages, root image "
 		"%s\n",
 		rel->name, rel->release.profile, rel->release.kernel_release, rel->release.cmdline,
 		(unsigned long long)rel->release.package_count, root);
 }
 
-static int show(struct store *s, const struct store_release *rel, struct err *err)
+static int is_trusted(const struct signreview *review, const struct store_release *rel)
+{
+	_cleanup_store_signed_ struct store_signed proof = {0};
+
+	return store_verify(review->store, rel, review->keys, &proof, NULL) == 0;
+}
+
+static int show(const struct signreview *review, const struct store_release *rel, struct err *err)
 {
 	_cleanup_store_list_ struct store_list list = {0};
+	_cleanup_free_ int *trusted = NULL;
 	_cleanup_diff_ struct diff d = {0};
 	const struct store_release *base;
-	int r = store_releases(s, &list, err);
+	int r = store_releases(review->store, &list, err);
 
 	if (r < 0)
 		return r;
-	base = signreview_base(&list, rel);
+	trusted = calloc(list.count + 1, sizeof(*trusted));
+	if (!trusted)
+		return err_oom(err, rel->name);
+	for (size_t i = 0; i < list.count; i++)
+		trusted[i] = is_trusted(review, &list.items[i]);
+	base = signreview_base(&list, trusted, rel);
 	if (!base) {
 		show_first(rel);
 		return 0;
 	}
-	r = diff_releases(s, base, rel, &d, err);
+	r = diff_releases(review->store, base, rel, &d, err);
 	if (r == 0)
 		diff_print(&d, FILES_SHOWN, stderr);
 	return r;
@@ -84,11 +99,11 @@ static int ask(const struct store_release *rel, struct err *err)
 	return 0;
 }
 
-int signreview_ask(struct store *s, const struct store_release *rel, int yes, struct err *err)
+int signreview_ask(const struct signreview *review, const struct store_release *rel, struct err *err)
 {
-	int r = store_check_blobs(s, rel, err);
+	int r = store_check_blobs(review->store, rel, err);
 
 	if (r == 0)
-		r = show(s, rel, err);
-	return r < 0 || yes ? r : ask(rel, err);
+		r = show(review, rel, err);
+	return r < 0 || review->yes ? r : ask(rel, err);
 }

@@ -36,6 +36,9 @@ struct minisign_keyring {
 int minisign_generate(
 	struct minisign_secret *ret_secret, struct minisign_public *ret_public, struct err *err);
 
+/* The other half of the pair. */
+void minisign_public_of(const struct minisign_secret *s, struct minisign_public *ret);
+
 /* Overwrites the key; takes NULL. */
 void minisign_forget(struct minisign_secret *s);
 #define _cleanup_secret_ _cleanup_(minisign_forget)

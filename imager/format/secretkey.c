@@ -35,6 +35,13 @@ static void forget_blob(struct secret_blob *blob)
 }
 #define _cleanup_blob_ _cleanup_(forget_blob)
 
+/* libsodium's secret key is the seed and the public key after it. */
+void minisign_public_of(const struct minisign_secret *s, struct minisign_public *ret)
+{
+	memcpy(ret->id, s->id, sizeof(ret->id));
+	memcpy(ret->key, s->key + 32, sizeof(ret->key));
+}
+
 void minisign_forget(struct minisign_secret *s)
 {
 	if (s)

@@ -53,7 +53,7 @@ image() {
 @test "without a terminal nothing is signed, unless --yes is given" {
 	publish slurm one
 	run -1 swarmboot sign slurm --key a.key </dev/null
-	[[ $output == *"slurm:1: no other release of slurm is signed; kernel 6.1.0-fixture-amd64"* ]]
+	[[ $output == *"slurm:1: no other release of slurm here is signed by this key; kernel 6.1.0-fixture-amd64"* ]]
 	[[ $output == *"nobody can be asked"*"--yes"* ]]
 	run -1 swarmboot sign slurm --key a.key <<<y
 	[ "$(signatures slurm)" = 0 ]
@@ -80,6 +80,29 @@ image() {
 	[[ $output == *"slurm:1 -> slurm:2"*"status 0" ]]
 	run -0 swarmboot verify slurm:3 --key a.pub
 	run -0 swarmboot verify slurm:2 --key a.pub
+}
+
+@test "only a signature that is proved makes a release the last signed one; --trust names other keys" {
+	new_key b
+	for word in one two three; do
+		image $word
+		FIXTURE_ROOT=$word.squashfs publish slurm $word
+	done
+	swarmboot sign slurm:1 --key a.key --yes
+	swarmboot sign slurm:2 --key b.key --yes
+	run -1 swarmboot sign slurm:3 --key a.key </dev/null
+	[[ $output == *"slurm:1 -> slurm:3"* ]]
+	run -1 swarmboot sign slurm:3 --key a.key --trust b.pub </dev/null
+	[[ $output == *"slurm:2 -> slurm:3"* ]]
+	run -1 swarmboot sign slurm:3 --key a.key --trust b.key </dev/null
+	[[ $output == *"not a minisign public key file"* ]]
+	# a signature over something else, under the right key's id
+	swarmboot sign slurm:1 --key b.key --yes
+	manifest=$(skopeo inspect --raw "oci:$SWARMBOOT_STORE:slurm:2")
+	digest=$(jq -er '.layers[] | select(.mediaType | endswith("signature.v1")).digest' <<<"$manifest")
+	sed -i "s/slurm:2/slurm:7/" "$SWARMBOOT_STORE/blobs/sha256/${digest#sha256:}"
+	run -1 swarmboot sign slurm:3 --key b.key </dev/null
+	[[ $output == *"slurm:1 -> slurm:3"* ]]
 }
 
 @test "what cannot be compared is said, and many files are cut short" {

@@ -8,8 +8,8 @@
 
 static void test_base(void **state)
 {
-	/* profile and sequence of each, a star for a signature; the one that is signed; what it is compared
-	 * with */
+	/* profile and sequence of each, a star for a signature that is proved; the one that is signed; what
+	 * it is compared with */
 	static const struct {
 		const char *releases, *rel, *base;
 	} rows[] = {
@@ -31,18 +31,19 @@ static void test_base(void **state)
 		struct store_release items[4] = {0}, rel = {0};
 		struct store_list list = {.items = items};
 		const struct store_release *base;
+		int trusted[4] = {0};
 		char *rest = text, *word, found[3] = "";
 
 		while ((word = strsep(&rest, " "))) {
-			struct store_release *r = &items[list.count++];
+			struct store_release *r = &items[list.count];
 
 			r->release.profile[0] = word[0];
 			r->release.sequence = (uint64_t)(word[1] - '0');
-			r->signature_count = word[2] == '*';
+			trusted[list.count++] = word[2] == '*';
 			if (!strncmp(word, rows[i].rel, 2))
 				rel = *r;
 		}
-		base = signreview_base(&list, &rel);
+		base = signreview_base(&list, trusted, &rel);
 		if (base)
 			(void)snprintf(found, sizeof(found), "%c%u", base->release.profile[0],
 				(unsigned)(base->release.sequence % 10));
