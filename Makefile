@@ -146,6 +146,7 @@ SRC_imager := \
 	imager/source/ocibring.c \
 	imager/source/release.c \
 	imager/source/rpm.c \
+	imager/source/rpmbase.c \
 	imager/source/rpmconf.c \
 	imager/source/source.c \
 	imager/source/tar.c \

@@ -13,11 +13,12 @@
 
 #include "imager/base/io.h"
 #include "imager/base/words.h"
+#include "imager/basecache.h"
 #include "imager/intree.h"
 #include "imager/rpmdb.h"
 #include "imager/sandbox.h"
 #include "imager/source/blame.h"
-#include "imager/source/rpmconf.h"
+#include "imager/source/rpmbase.h"
 
 #define MACROS_LIMIT ((size_t)1 << 20)
 
@@ -273,6 +274,49 @@ static int finish(const struct source_job *job, uint64_t *ret_time, struct err *
 	return r < 0 ? r : rpmconf_keep(job, root, err);
 }
 
+/* dnf itself, where there is no tree in the cache. */
+static int make_tree(struct install *i, uint64_t *ret_time, struct err *err)
+{
+	const struct source_job *job = i->job;
+	int r = mount_places(job, err);
+
+	if (r >= 0)
+		r = enable_modules(i, err);
+	if (r >= 0)
+		r = job->locked ? install_locked(i, err) : install_packages(i, err);
+	unmount_places(job);
+	return r < 0 ? r : finish(job, ret_time, err);
+}
+
+/* The repositories' metadata as they are now decide whether the tree is there already. */
+static int find_key(struct install *i, struct digest *ret, struct err *err)
+{
+	static const char *const command[] = {"makecache", NULL}, *const none[] = {NULL};
+	int r = i->job->offline ? 0 : run(i, command, none, err);
+
+	return r < 0 ? r : rpmbase_key(i->job, &i->conf, ret, err);
+}
+
+static int make_cached_tree(struct install *i, uint64_t *ret_time, struct err *err)
+{
+	const struct source_job *job = i->job;
+	struct digest key, after;
+	const struct basecache base = {
+		.cache = job->cache, .key = &key, .root = job->root, .workdir = job->workdir};
+	int has_key = find_key(i, &key, err), r = has_key;
+
+	if (has_key > 0)
+		r = basecache_get(&base, ret_time, err);
+	if (r != 0 && has_key != 0)
+		return r < 0 ? r : 0;
+	r = make_tree(i, ret_time, err);
+	/* metadata that changed meanwhile would be another tree's key */
+	if (r >= 0 && has_key > 0 && rpmbase_key(job, &i->conf, &after, NULL) > 0 &&
+		digest_equal(&key, &after))
+		(void)basecache_put(&base, *ret_time, NULL);
+	return r;
+}
+
 static int unpack(const struct source_job *job, uint64_t *ret_time, struct err *err)
 {
 	_cleanup_(install_release) struct install i = {.job = job};
@@ -282,16 +326,10 @@ static int unpack(const struct source_job *job, uint64_t *ret_time, struct err *
 
 	if (r < 0)
 		return r;
-	lock = i.conf.cache ? source_lock_folder(i.conf.cache, err) : -1;
-	if (i.conf.cache && lock < 0)
-		return lock;
-	r = mount_places(job, err);
-	if (r >= 0)
-		r = enable_modules(&i, err);
-	if (r >= 0)
-		r = job->locked ? install_locked(&i, err) : install_packages(&i, err);
-	unmount_places(job);
-	return r < 0 ? r : finish(job, ret_time, err);
+	if (!i.conf.cache)
+		return make_tree(&i, ret_time, err);
+	lock = source_lock_folder(i.conf.cache, err);
+	return lock < 0 ? lock : make_cached_tree(&i, ret_time, err);
 }
 
 const struct source source_rpm = {"rpm", unpack};

@@ -5,7 +5,6 @@
 #include "imager/source/rpmconf.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -26,8 +25,7 @@ static const char macros[] = "%_dbpath " RPMDB_NEW "\n"
 			     "%_netsharedpath /proc:/sys:/dev\n"
 			     "%_install_langs all\n";
 
-/* dnf puts the tree's path before these folders, so they are told by the way back to the root and from there.
- */
+/* dnf puts the tree's path before these folders, so they are told by the way to them from there. */
 static const char main_section[] = "[main]\n"
 				   "plugins=0\n"
 				   "assumeyes=1\n"
@@ -115,25 +113,32 @@ static int add_repository(const struct profile_repository *repository, void *arg
 
 /* ---- the files ---- */
 
+/* Short, as SQLite takes no path of more than 512 bytes: up to the folder that both are in, and down again.
+ */
 static int add_folder(struct buf *text, const char *root, const char *option, const char *path)
 {
+	size_t same = 0;
+
+	for (size_t i = 0; root[i] && root[i] == path[i]; i++)
+		if (root[i] == '/')
+			same = i;
 	if (buf_printf(text, "%s=", option) < 0)
 		return -ENOMEM;
-	for (const char *c = root; *c; c++)
+	for (const char *c = root + same; *c; c++)
 		if (*c == '/' && buf_puts(text, "/..") < 0)
 			return -ENOMEM;
-	return buf_printf(text, "%s\n", path);
+	return buf_printf(text, "%s\n", path + same);
 }
 
 /* Packages and metadata are other builds' too, where there is a cache. */
 static int add_folders(
 	const struct source_job *job, const struct rpmconf *c, struct buf *text, struct err *err)
 {
-	char root[PATH_MAX];
+	_cleanup_free_ char *root = realpath(job->root, NULL);
 	static const char *const options[][2] = {
 		{"cachedir", "cache"}, {"logdir", "log"}, {"persistdir", "state"}};
 
-	if (!realpath(job->root, root))
+	if (!root)
 		return err_path(err, errno, job->root);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		_cleanup_free_ char *path =
@@ -196,6 +201,47 @@ int rpmconf_write(const struct source_job *job, struct rpmconf *ret, struct err 
 	*ret = c;
 	c = (struct rpmconf){0};
 	return 0;
+}
+
+static int describe(const struct profile_repository *repository, void *arg, struct err *err)
+{
+	_cleanup_free_ char *key = NULL;
+	int r = repository->key ? read_file(repository->key, KEY_LIMIT, &key, NULL, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (add_section(repository, key ? "key" : NULL, arg) < 0 ||
+		buf_printf(arg, "keep=%d\n%s", repository->keep, key ? key : "") < 0)
+		return err_oom(err, repository->name);
+	return 0;
+}
+
+int rpmconf_describe(const struct source_job *job, struct buf *ret, struct err *err)
+{
+	return each_repository(job->profile, describe, ret, err);
+}
+
+struct wanted {
+	const char *name;
+	size_t len;
+	int found;
+};
+
+static int see_repository(const struct profile_repository *repository, void *arg, struct err *err)
+{
+	struct wanted *w = arg;
+
+	(void)err;
+	w->found |= strlen(repository->name) == w->len && !strncmp(repository->name, w->name, w->len);
+	return 0;
+}
+
+int rpmconf_has(const struct source_job *job, const char *name, size_t len)
+{
+	struct wanted w = {.name = name, .len = len};
+
+	(void)each_repository(job->profile, see_repository, &w, NULL);
+	return w.found;
 }
 
 static int add_remote(const struct profile_repository *repository, void *arg, struct err *err)

@@ -2,6 +2,7 @@
 #ifndef IMAGER_SOURCE_RPMCONF_H
 #define IMAGER_SOURCE_RPMCONF_H
 
+#include "imager/base/buf.h"
 #include "imager/source/source.h"
 
 struct rpmconf {
@@ -14,6 +15,12 @@ void rpmconf_release(struct rpmconf *c);
 
 /* Writes them below the job's workdir. -EINVAL: a repository whose packages nothing would prove. */
 int rpmconf_write(const struct source_job *job, struct rpmconf *ret, struct err *err);
+
+/* Adds all that the profile says of its repositories, their keys whole: part of a key of the cache. */
+int rpmconf_describe(const struct source_job *job, struct buf *ret, struct err *err);
+
+/* Whether there is a repository of that name. */
+int rpmconf_has(const struct source_job *job, const char *name, size_t len);
 
 /* Whether a repository is anywhere else than on this machine. */
 int rpmconf_is_remote(const struct source_job *job);

@@ -303,3 +303,25 @@ in_root() {
 	run -1 build --locked l.json
 	[[ $output == *"tool-2-1"* ]]
 }
+
+@test "the tree comes from the cache while the repository is the same" {
+	cp -a "$BATS_FILE_TMPDIR/plain" mine
+	profile "url: 'file://$PWD/mine'" "packages: [tool]" "kernel: {package: core}"
+	build --no-cache --json >none.json
+	build --cache cache --json >one.json
+	# the scriptlet of a package would fail now: nothing is installed
+	rm mine/*/*.rpm cache/rpm/*/packages/* || true
+	profile "url: 'file://$PWD/mine'" "packages: [tool]" "kernel: {package: core}" \
+		"files: [{path: /etc/motd, content: hello}]"
+	build --cache cache --json >two.json
+	[ "$(jq -r .ref two.json)" = small:2 ]
+	[ "$(jq -r .root.digest none.json)" = "$(jq -r .root.digest one.json)" ]
+	unpacked
+	[ "$(cat out/etc/motd)" = hello ]
+	[ "$(cat out/etc/tool.conf)" = "ran, with proc" ]
+	[[ $(getcap out/usr/bin/tool) == *cap_net_raw=ep ]]
+	# another content of the repository, or another list, is another tree
+	createrepo_c --quiet mine
+	run -2 build --cache cache
+	[[ $output == *"packages: tool: "* ]]
+}
