@@ -35,6 +35,11 @@ def merged(swarmboot, profile):
     return json.loads(shown.stdout)["profile"]
 
 
+def spellings(pattern):
+    """dpkg compares with the paths inside a package, and those of bookworm's kernel begin with /lib."""
+    return [pattern, pattern[len("/usr"):]] if pattern.startswith("/usr/lib/") else [pattern]
+
+
 class Recipe:
     """What admin-build reads, from the profile."""
 
@@ -64,8 +69,8 @@ class Recipe:
         self.put("suite", suite)
         self.put("sources", apt_sources(suite))
         self.put("packages", "".join(f"{name}\n" for name in [p["kernel"]["package"], *packages]))
-        self.put("dpkg.cfg", "".join([f"path-exclude={x}\n" for x in p.get("exclude", [])] +
-                                     [f"path-include={x}\n" for x in p.get("keep", [])]))
+        self.put("dpkg.cfg", "".join(f"path-{verb}={path}\n" for verb, key in (("exclude", "exclude"), ("include", "keep"))
+                                     for pattern in p.get(key, []) for path in spellings(pattern)))
         self.put("units", "".join(f"{verb} {unit}\n" for verb in ("enable", "disable", "mask")
                                   for unit in units.get(verb, [])))
         self.put("target", units.get("target", ""))
