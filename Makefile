@@ -68,6 +68,7 @@ SRC_format := \
 	imager/format/storegc.c \
 	imager/format/storework.c \
 	imager/format/trust.c \
+	imager/format/verity.c \
 	imager/format/yaml.c \
 	imager/format/yamlalias.c \
 	imager/format/yamldoc.c \

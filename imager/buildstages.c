@@ -184,8 +184,14 @@ int build_pack(struct build *b, struct err *err)
 	char in[16], out[16];
 	int r = squash_pack(b->work.tree, b->work.image, &options, &packed, err);
 
+	if (r == 0)
+		r = verity_append(b->work.image, &b->release.verity, err);
 	if (r < 0)
 		return r;
+	if (packed.left_out)
+		log_warn("%" PRIu64
+			 " attributes are not in the image, as squashfs cannot hold them; the first is %s",
+			packed.left_out, packed.left_out_first);
 	format_bytes(packed.input_bytes, in);
 	format_bytes(packed.size, out);
 	(void)snprintf(b->detail, sizeof(b->detail), "%" PRIu64 " files, %s -> %s", packed.files, in, out);

@@ -44,9 +44,11 @@ static int write_image(struct squash_tree *tree, const char *output, const struc
 
 	if (r == 0)
 		r = pack(&w, tree, err);
+	w.result.size = w.image.size;
+	w.result.files = tree->files;
+	w.result.input_bytes = tree->bytes;
 	if (r == 0)
-		*ret = (struct squash_result){
-			.size = w.image.size, .files = tree->files, .input_bytes = tree->bytes};
+		*ret = w.result;
 	squash_writer_close(&w, r >= 0);
 	if (r < 0 && created)
 		(void)unlink(output);

@@ -22,6 +22,8 @@ struct squash_options {
 struct squash_result {
 	uint64_t size; /* bytes of the image, a multiple of 4096 */
 	uint64_t files, input_bytes;
+	uint64_t left_out;         /* attributes that squashfs cannot hold: access control lists */
+	char left_out_first[1024]; /* "PATH: NAME" of the first; "" */
 };
 
 /*

@@ -12,10 +12,10 @@
 
 #define FORMAT_NUMBER 1
 
-enum kind { KIND_NUMBER, KIND_TEXT, KIND_DIGEST };
+enum kind { KIND_NUMBER, KIND_TEXT, KIND_DIGEST, KIND_HEX };
 
 struct field {
-	const char *object; /* the object it is in; NULL: the manifest itself */
+	const char *object; /* the object it is in, "a" or "a.b"; NULL: the manifest itself */
 	const char *key;
 	enum kind kind;
 	size_t offset;
@@ -23,7 +23,9 @@ struct field {
 	int (*check)(const char *value); /* KIND_TEXT: 0 or negative */
 	const char *allowed;             /* KIND_TEXT: what check allows */
 	json_int_t min;                  /* KIND_NUMBER */
-	int optional;                    /* KIND_NUMBER: 0 is not written, and missing is 0 */
+	/* It, or its object, may be missing; it is written if the number at `when` is not 0. */
+	int optional;
+	size_t when;
 };
 
 /* uname -r; it becomes the name of a folder. */
@@ -60,6 +62,9 @@ static int check_text(const char *value)
 		name, "size", .kind = KIND_NUMBER, MEMBER(m.size)                                            \
 	}
 
+#define OPTIONAL(m)     .optional = 1, .when = offsetof(struct release, m)
+#define VERITY(name, m) "root.verity", name, MEMBER(verity.m), OPTIONAL(verity.data_size)
+
 static const struct field fields[] = {
 	{NULL, "profile", TEXT(profile), .check = parse_name, .allowed = NAME_ALLOWED},
 	{NULL, "sequence", .kind = KIND_NUMBER, MEMBER(sequence), .min = 1},
@@ -68,13 +73,17 @@ static const struct field fields[] = {
 	{NULL, "created", .kind = KIND_NUMBER, MEMBER(created)},
 	{NULL, "source", .kind = KIND_DIGEST, MEMBER(source)},
 	{NULL, "overlay_limit", .kind = KIND_NUMBER, MEMBER(overlay_limit)},
-	{NULL, "memory_reserve", .kind = KIND_NUMBER, MEMBER(memory_reserve), .optional = 1},
+	{NULL, "memory_reserve", .kind = KIND_NUMBER, MEMBER(memory_reserve), OPTIONAL(memory_reserve)},
 	{"kernel", "release", TEXT(kernel_release), .check = check_kernel_release,
 		.allowed = "letters, digits and . _ + ~ -"},
 	PART("kernel", kernel),
 	{"kernel", "cmdline", TEXT(cmdline), .check = check_cmdline, .allowed = "printable ASCII"},
 	PART("initramfs", initramfs),
 	PART("root", root),
+	{VERITY("root_hash", root_hash), .kind = KIND_HEX},
+	{VERITY("salt", salt), .kind = KIND_HEX},
+	{VERITY("data_size", data_size), .kind = KIND_NUMBER, .min = 1},
+	{VERITY("hash_offset", hash_offset), .kind = KIND_NUMBER, .min = 1},
 	PART("packages", packages),
 	{"packages", "count", .kind = KIND_NUMBER, MEMBER(package_count)},
 };
@@ -94,20 +103,32 @@ static json_t *field_json(const struct field *f, const struct release *r)
 	case KIND_DIGEST:
 		digest_format((const struct digest *)value, digest);
 		return json_string(digest);
+	case KIND_HEX:
+		digest_hex((const struct digest *)value, digest);
+		return json_string(digest);
 	}
 	return NULL;
 }
 
 /* Borrowed from root. */
-static json_t *object_of(json_t *root, const char *name)
+static json_t *make_object(json_t *root, const char *name)
 {
-	json_t *object = name ? json_object_get(root, name) : root;
-
-	if (object)
-		return object;
-	if (json_object_set_new(root, name, json_object()) < 0)
+	if (!json_object_get(root, name) && json_object_set_new(root, name, json_object()) < 0)
 		return NULL;
 	return json_object_get(root, name);
+}
+
+/* The object by its name, borrowed; NULL: missing (find), or no memory (make_object). */
+static json_t *object_of(json_t *root, const char *name, json_t *(*step)(json_t *object, const char *name))
+{
+	char first[RELEASE_NAME_SIZE];
+	size_t len = name ? strcspn(name, ".") : 0;
+
+	if (!name)
+		return root;
+	(void)snprintf(first, sizeof(first), "%.*s", (int)len, name);
+	root = step(root, first);
+	return root && name[len] ? step(root, name + len + 1) : root;
 }
 
 static int add_fields(json_t *root, const struct release *r)
@@ -115,10 +136,11 @@ static int add_fields(json_t *root, const struct release *r)
 	if (json_object_set_new(root, "format", json_integer(FORMAT_NUMBER)) < 0)
 		return -ENOMEM;
 	for (const struct field *f = fields; f < fields + ARRAY_SIZE(fields); f++) {
-		json_t *object = object_of(root, f->object);
+		json_t *object;
 
-		if (f->optional && !*(const uint64_t *)(const void *)((const char *)r + f->offset))
+		if (f->optional && !*(const uint64_t *)(const void *)((const char *)r + f->when))
 			continue;
+		object = object_of(root, f->object, make_object);
 		if (!object || json_object_set_new(object, f->key, field_json(f, r)) < 0)
 			return -ENOMEM;
 	}
@@ -179,15 +201,32 @@ static int read_digest(const struct field *f, const json_t *value, struct releas
 	return 0;
 }
 
-static int read_field(const struct field *f, const json_t *root, struct release *r, struct err *err)
+/* 32 bytes as veritysetup spells them. */
+static int read_hex(const struct field *f, const json_t *value, struct release *r, struct err *err)
 {
-	const json_t *object = f->object ? json_object_get(root, f->object) : root;
+	struct digest *d = (struct digest *)(void *)((char *)r + f->offset);
+	const char *text = json_string_value(value);
+
+	if (!text || text[strspn(text, "0123456789abcdef")] ||
+		parse_hex(text, d->bytes, sizeof(d->bytes)) < 0)
+		return fault(f, err, "not allowed; allowed: ", "64 lower case hex digits");
+	return 0;
+}
+
+static json_t *find_object(json_t *object, const char *name)
+{
+	return json_object_get(object, name);
+}
+
+static int read_field(const struct field *f, json_t *root, struct release *r, struct err *err)
+{
+	const json_t *object = object_of(root, f->object, find_object);
 	const json_t *value = json_object_get(object, f->key);
 
 	if (f->object && object && !json_is_object(object))
 		return err_set(err, EBADMSG, "release manifest: %s: not an object", f->object);
 	if (!value)
-		return f->optional ? 0 : fault(f, err, "missing", "");
+		return f->optional && (!f->object || !object) ? 0 : fault(f, err, "missing", "");
 	switch (f->kind) {
 	case KIND_NUMBER:
 		return read_number(f, value, r, err);
@@ -195,6 +234,8 @@ static int read_field(const struct field *f, const json_t *root, struct release 
 		return read_text(f, value, r, err);
 	case KIND_DIGEST:
 		return read_digest(f, value, r, err);
+	case KIND_HEX:
+		return read_hex(f, value, r, err);
 	}
 	return -EBADMSG;
 }
@@ -214,7 +255,21 @@ static int check_critical(const json_t *root, struct err *err)
 	return 0;
 }
 
-static int read_root(const json_t *root, struct release *ret, struct err *err)
+/* What becomes a device's table must fit the image. */
+static int check_verity(const struct release *r, struct err *err)
+{
+	const struct verity *v = &r->verity;
+
+	if (!v->data_size)
+		return 0;
+	if (v->data_size % VERITY_BLOCK || v->hash_offset != v->data_size || v->data_size > r->root.size ||
+		verity_file_size(v->data_size) != r->root.size)
+		return err_set(err, EBADMSG,
+			"release manifest: root.verity: data and tree are not the root image's size");
+	return 0;
+}
+
+static int read_root(json_t *root, struct release *ret, struct err *err)
 {
 	const json_t *format = json_object_get(root, "format");
 	int r;
@@ -227,7 +282,7 @@ static int read_root(const json_t *root, struct release *ret, struct err *err)
 	r = check_critical(root, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fields); i++)
 		r = read_field(&fields[i], root, ret, err);
-	return r;
+	return r < 0 ? r : check_verity(ret, err);
 }
 
 int release_parse(const char *data, size_t len, struct release *ret, struct err *err)

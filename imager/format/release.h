@@ -14,6 +14,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/err.h"
 #include "imager/format/digest.h"
+#include "imager/format/verity.h"
 
 #define RELEASE_LIMIT        65536
 #define RELEASE_MEDIA_TYPE   "application/vnd.swarmboot.release.v1+json"
@@ -36,6 +37,7 @@ struct release {
 	char kernel_release[RELEASE_NAME_SIZE]; /* uname -r */
 	char cmdline[RELEASE_CMDLINE_SIZE];     /* the profile's own kernel arguments */
 	struct release_part kernel, initramfs, root, packages;
+	struct verity verity; /* behind the root image; data_size 0: there is none */
 	uint64_t package_count;
 	struct digest source;    /* of the profile's merged text */
 	uint64_t overlay_limit;  /* bytes the node's overlay tmpfs may hold; 0: the agent's default */
@@ -48,8 +50,8 @@ int release_format(const struct release *r, struct buf *ret);
 
 /*
  * -EBADMSG with "release manifest: KEY: what is wrong" for anything not as described: unknown keys under
- * "critical", missing keys (but memory_reserve, which older releases do not have), wrong types, sizes outside
- * 0..2^53, names that parse_name refuses. Unknown keys elsewhere are ignored.
+ * "critical", missing keys (but memory_reserve and root.verity, which older releases do not have), wrong
+ * types, sizes outside 0..2^53, names that parse_name refuses. Unknown keys elsewhere are ignored.
  */
 int release_parse(const char *data, size_t len, struct release *ret, struct err *err);
 

@@ -14,6 +14,7 @@ struct squash_writer {
 	const char *output;
 	const struct squash_options *options;
 	struct squash_image image;
+	struct squash_result result;
 	sqfs_super_t super;
 	unsigned jobs;                 /* threads that compress */
 	struct blockcache *cache;      /* or NULL */
@@ -34,7 +35,7 @@ int squash_writer_open(
 	struct squash_writer *w, const char *output, const struct squash_options *options, struct err *err);
 void squash_writer_close(struct squash_writer *w, int keep);
 
-/* user., trusted. and security. attributes of every node; squashfs has no room for others (ACLs). */
+/* user., trusted. and security. attributes of every node; others (ACLs) are counted in result. */
 int squash_writer_xattrs(struct squash_writer *w, struct squash_tree *tree, struct err *err);
 /* Contents of every regular file; all blocks are on disk afterwards. */
 int squash_writer_data(struct squash_writer *w, struct squash_tree *tree, struct err *err);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sqfs/xattr.h>
 #include <sqfs/xattr_writer.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -17,14 +18,26 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Access control lists, above all: squashfs has no room for what is neither user., trusted. nor security. */
+static void note_left_out(struct squash_writer *w, const char *path, const char *name)
+{
+	struct squash_result *result = &w->result;
+
+	if (result->left_out++ == 0)
+		(void)snprintf(
+			result->left_out_first, sizeof(result->left_out_first), "%.800s: %s", path, name);
+}
+
 /* Sorted, so that the image does not depend on the order in which a file system lists them. */
-static size_t split_names(char *list, size_t len, const char **ret)
+static size_t split_names(struct squash_writer *w, const char *path, char *list, size_t len, const char **ret)
 {
 	size_t count = 0;
 
 	for (char *name = list; name < list + len; name += strlen(name) + 1)
 		if (sqfs_get_xattr_prefix_id(name) >= 0)
 			ret[count++] = name;
+		else
+			note_left_out(w, path, name);
 	if (count)
 		qsort(ret, count, sizeof(ret[0]), compare_names);
 	return count;
@@ -50,7 +63,9 @@ static int add_set(struct squash_writer *w, const char *path, size_t len, uint32
 
 	if (!list || !names)
 		return err_oom(err, path);
-	count = split_names(memcpy(list, w->buffer, len), len, names);
+	count = split_names(w, path, memcpy(list, w->buffer, len), len, names);
+	if (!count)
+		return 0;
 	r = sqfs_xattr_writer_begin(w->xattrs, 0);
 	if (r)
 		return squash_fault(w, r, path, err);

@@ -208,7 +208,7 @@ static void test_unknown_keys_are_passed_over(void **state)
 	} rows[] = {
 		{"\"format\":1", "\"format\":1,\"note\":{\"a\":[1,2]}"},
 		{"\"format\":1", "\"format\":1,\"critical\":{}"},
-		{"\"root\":{", "\"root\":{\"verity\":{},"},
+		{"\"root\":{", "\"root\":{\"further\":{},"},
 	};
 
 	(void)state;
@@ -232,11 +232,54 @@ static void test_deep(void **state)
 	free(text);
 }
 
+/* An image with a verity tree: written whole, read back, and refused in part or where it does not fit. */
+static void test_verity(void **state)
+{
+	static const struct {
+		const char *from, *to, *sentence;
+	} rows[] = {
+		{"\"data_size\":4096000", "\"data_size\":0", "root.verity.data_size: out of range"},
+		{"\"data_size\":4096000", "\"data_size\":409600", "root.verity: data and tree"},
+		{"\"data_size\":4096000", "\"data_size\":4096001", "root.verity: data and tree"},
+		{"\"hash_offset\":4096000", "\"hash_offset\":4096", "root.verity: data and tree"},
+		{",\"hash_offset\":4096000", "", "root.verity.hash_offset: missing"},
+		{"\"salt\":\"0", "\"salt\":\"G", "root.verity.salt: not allowed"},
+		{"\"salt\":\"0", "\"salt\":\"", "root.verity.salt: not allowed"},
+		{"\"verity\":{", "\"verity\":1,\"x\":{", "root.verity: not an object"},
+	};
+	struct release sample = sample_release(), r;
+	_cleanup_buf_ struct buf text = {0};
+	struct err err = {0};
+
+	(void)state;
+	sample.verity = (struct verity){.data_size = 4096000, .hash_offset = 4096000};
+	memset(sample.verity.root_hash.bytes, 0x5a, 32);
+	sample.root.size = verity_file_size(4096000);
+	assert_int_equal(release_format(&sample, &text), 0);
+	assert_non_null(strstr(text.data, "\"verity\":{\"root_hash\":\"5a5a"));
+	assert_int_equal(release_parse(text.data, text.len, &r, NULL), 0);
+	assert_memory_equal(&r.verity, &sample.verity, sizeof(r.verity));
+	assert_int_equal(release_parse(golden, strlen(golden), &r, NULL), 0);
+	assert_int_equal(r.verity.data_size, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *at = strstr(text.data, rows[i].from);
+		_cleanup_free_ char *bad = NULL;
+
+		assert_non_null(at);
+		assert_true(asprintf(&bad, "%.*s%s%s", (int)(at - text.data), text.data, rows[i].to,
+				    at + strlen(rows[i].from)) > 0);
+		assert_int_equal(release_parse(bad, strlen(bad), &r, &err), -EBADMSG);
+		if (!strstr(err.text, rows[i].sentence))
+			fail_msg("%s: %s", rows[i].to, err.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_optional),
+		cmocka_unit_test(test_verity),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_too_large),
