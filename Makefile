@@ -65,6 +65,7 @@ SRC_format := \
 	imager/format/secretkey.c \
 	imager/format/store.c \
 	imager/format/storeblob.c \
+	imager/format/storecheck.c \
 	imager/format/storegc.c \
 	imager/format/storework.c \
 	imager/format/trust.c \
