@@ -18,11 +18,10 @@
 #include "imager/source/deb.h"
 #include "imager/source/debian.h"
 
-#define CACHE_KIND   "deb"
-#define BATCH_BYTES  (16 << 20) /* are fetched in one go, or */
-#define BATCH_COUNT  40         /* so many */
-#define THREADS_MAX  8
-#define THREADS_AUTO 2 /* more would wait for the network */
+#define CACHE_KIND  "deb"
+#define BATCH_BYTES (16 << 20) /* are fetched in one go, or */
+#define BATCH_COUNT 40         /* so many */
+#define THREADS_MAX 8
 
 enum item_state {
 	ITEM_MISSING,
@@ -251,7 +250,8 @@ static int fetch(struct pool *p, enum item_state which, struct err *err)
 /* Fetches what is in that state, while threads unwrap what is there. */
 static int run_round(struct pool *p, enum item_state which, struct err *err)
 {
-	unsigned wanted = p->d->job->jobs ? p->d->job->jobs : THREADS_AUTO, count = 0;
+	long cpus = p->d->job->jobs ? (long)p->d->job->jobs : sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned wanted = cpus > 0 ? (unsigned)cpus : 1, count = 0;
 	pthread_t threads[THREADS_MAX];
 	int r;
 
@@ -324,8 +324,9 @@ static int tell_missing(const struct pool *p, struct err *err)
 		return err_set(err, ENOENT,
 			"from: debian: offline, and %zu of %zu packages are not in the cache", count,
 			p->count);
-	return err_set(err, ENOENT, "from: debian: %zu of %zu packages cannot be had from where they %s",
-		count, p->count, job->locked ? "were when the lock file was made" : "should be");
+	return err_set(err, ENOENT, "from: debian: %zu of %zu packages cannot be had from where they %s%s%s",
+		count, p->count, job->locked ? "were when the lock file was made" : "should be",
+		*p->d->fault ? ": " : "", p->d->fault);
 }
 
 /* What apt wants to know of each: its own words, and where it is. */

@@ -15,13 +15,60 @@
 
 /* ---- the sources ---- */
 
-static int is_suite(const char *suite, const char *name, size_t len)
+/* The suite itself, with what its archive calls its updates; not what was backported, nor what others built
+ * for it. */
+static int is_suite(const char *suite, const char *name)
 {
+	static const char *const endings[] = {"", "-updates", "-security"};
 	size_t base = strlen(suite);
 
-	/* bookworm, bookworm-security, bookworm-updates; not what was backported, which nobody asked for */
-	return len >= base && !strncmp(name, suite, base) &&
-	       (len == base || (name[base] == '-' && !memmem(name, len, "-backports", 10)));
+	for (size_t i = 0; !strncmp(name, suite, base) && i < ARRAY_SIZE(endings); i++)
+		if (!strcmp(name + base, endings[i]))
+			return 1;
+	return 0;
+}
+
+static int is_component(const struct yaml_strings *wanted, const char *name)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		if (!strcmp(wanted->items[i], name))
+			return 1;
+	return !wanted->count && !strcmp(name, "main");
+}
+
+/* One line of `apt-get indextargets`: URI SUITE COMPONENT, once for each architecture. */
+static int add_target(const struct debian *d, char *line, struct buf *ret)
+{
+	const char *uri = strsep(&line, " "), *suite = strsep(&line, " "), *component = line;
+	_cleanup_free_ char *source = NULL;
+
+	if (!component || !is_suite(d->from->suite, suite) || !is_component(&d->from->components, component))
+		return 0;
+	if (asprintf(&source, "deb %s %s %s\n", uri, suite, component) < 0)
+		return -ENOMEM;
+	return ret->data && strstr(ret->data, source) ? 0 : buf_puts(ret, source);
+}
+
+/* Where this machine's apt takes the suite from. */
+static int machine_sources(const struct debian *d, struct buf *ret, struct err *err)
+{
+	static const char *const argv[] = {"apt-get", "indextargets", "--format",
+		"$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", NULL};
+	_cleanup_free_ char *targets = NULL;
+	char *rest;
+	int r = proc_capture(argv, OUTPUT_LIMIT, &targets, err);
+
+	if (r < 0)
+		return r;
+	rest = targets;
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (add_target(d, line, ret) < 0)
+			return err_oom(err, "the package sources");
+	if (!ret->len)
+		return yaml_fault(yaml_root(d->job->profile->doc), "from.debian.mirror", err,
+			"this machine's apt has no source for %s, so a mirror is wanted here",
+			d->from->suite);
+	return 0;
 }
 
 static int add_components(const struct yaml_strings *components, struct buf *ret)
@@ -31,42 +78,6 @@ static int add_components(const struct yaml_strings *components, struct buf *ret
 	for (size_t i = 0; r >= 0 && i < components->count; i++)
 		r = buf_printf(ret, " %s", components->items[i]);
 	return r < 0 ? r : buf_puts(ret, components->count ? "\n" : " main\n");
-}
-
-/* One line of `apt-get --print-uris update`: 'URI/dists/SUITE/InRelease' FILE 0 */
-static int add_uri(const struct debian *d, const char *line, struct buf *ret)
-{
-	const char *dists = strstr(line, "/dists/"), *end = strstr(line, "/InRelease'");
-	const char *suite = dists ? dists + strlen("/dists/") : NULL;
-
-	if (line[0] != '\'' || !suite || !end || end < suite ||
-		!is_suite(d->from->suite, suite, (size_t)(end - suite)))
-		return 0;
-	if (buf_printf(ret, "deb %.*s %.*s", (int)(dists - line - 1), line + 1, (int)(end - suite), suite) <
-		0)
-		return -ENOMEM;
-	return add_components(&d->from->components, ret);
-}
-
-/* What this machine's apt would ask for the suite. */
-static int machine_sources(const struct debian *d, struct buf *ret, struct err *err)
-{
-	static const char *const argv[] = {"apt-get", "--print-uris", "update", NULL};
-	_cleanup_free_ char *uris = NULL;
-	char *rest;
-	int r = proc_capture(argv, OUTPUT_LIMIT, &uris, err);
-
-	if (r < 0)
-		return r;
-	rest = uris;
-	for (char *line; (line = strsep(&rest, "\n"));)
-		if (add_uri(d, line, ret) < 0)
-			return err_oom(err, "the package sources");
-	if (!ret->len)
-		return yaml_fault(yaml_root(d->job->profile->doc), "from.debian.mirror", err,
-			"this machine's apt has no source for %s, so a mirror is wanted here",
-			d->from->suite);
-	return 0;
 }
 
 static int named_sources(const struct debian *d, struct buf *ret, struct err *err)
