@@ -110,33 +110,40 @@ static int put_down(const struct room *room)
 	return 0;
 }
 
+/* Nobody can where a container hides parts of /sys; it is done without then. */
+static int mount_sys(void)
+{
+	int r = mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL);
+
+	return r < 0 && errno != ENOENT && errno != EPERM ? -1 : 0;
+}
+
 /*
- * sysfs shows the network of who mounts it, who must have made that: with this machine's network a process of
- * its own does it. Nobody can where a container hides parts of /sys; it is done without then.
+ * sysfs shows the network of who mounts it, who must have made that. So with this machine's network a process
+ * of its own does it, and its network is held open for as long as the script runs: what of it is seen would
+ * else go in the middle.
  */
-static int mount_sys(int network)
+static int mount_sys_elsewhere(void)
 {
 	int status = 0;
-	pid_t pid = network ? fork() : 0;
+	char path[48];
+	pid_t pid = fork();
 
-	if (pid < 0)
-		return -1;
 	if (pid == 0) {
-		int r = network ? unshare(CLONE_NEWNET) : 0;
-
-		if (r == 0)
-			r = mount(
-				"sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL);
-		if (r < 0 && (errno == ENOENT || errno == EPERM))
-			r = 0;
-		if (!network)
-			return r;
-		_exit(r < 0 ? errno : 0);
+		if (unshare(CLONE_NEWNET) < 0 || mount_sys() < 0)
+			_exit(errno);
+		(void)raise(SIGSTOP);
+		_exit(0);
 	}
-	if (waitpid(pid, &status, 0) < 0)
+	if (pid < 0 || waitpid(pid, &status, WUNTRACED) < 0)
 		return -1;
 	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
-	return errno ? -1 : 0;
+	if (!WIFSTOPPED(status))
+		return -1;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	(void)open(path, O_RDONLY); /* without /proc in the tree there is none to hold, nor anything to see */
+	(void)kill(pid, SIGKILL);
+	return waitpid(pid, NULL, 0) < 0 ? -1 : 0;
 }
 
 static int furnish(const struct room *room)
@@ -147,7 +154,7 @@ static int furnish(const struct room *room)
 		if (mount(m->type, m->target, m->type, m->flags, m->data) < 0 && errno != ENOENT)
 			return fault(m->target);
 	}
-	if (mount_sys(room->network) < 0)
+	if ((room->network ? mount_sys_elsewhere() : mount_sys()) < 0)
 		return fault("/sys");
 	if (put_down(room) < 0)
 		return -1;
