@@ -358,7 +358,7 @@ fuzz:
 ifeq ($(VARIANT),fuzz)
 	@$(MAKE) --no-print-directory $(FUZZERS)
 	for f in $(notdir $(FUZZERS)); do \
-		mkdir -p $(B)/corpus/$$f && $(B)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/ \
+		mkdir -p $(B)/corpus/$$f && $(B)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -detect_leaks=0 -artifact_prefix=$(B)/ \
 			$(B)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
 else
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz

@@ -23,6 +23,9 @@ int parse_seconds(const char *text, uint64_t *ret);
 int parse_mode(const char *text, mode_t *ret);
 /* Exactly len bytes as 2*len lower or upper case hex digits. */
 int parse_hex(const char *text, uint8_t *ret, size_t len);
+/* The number of bytes from the text's begin that are whole characters of UTF-8 (RFC 3629): strlen(text) if
+ * all are. */
+size_t parse_utf8(const char *text);
 /* Base64 (RFC 4648, section 4) with its padding and nothing else. ret has room for 3 bytes of every 4 digits.
  */
 int parse_base64(const char *text, uint8_t *ret, size_t *ret_len);

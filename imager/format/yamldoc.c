@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "imager/base/io.h"
+#include "imager/base/parse.h"
 #include "imager/format/yamlpriv.h"
 
 #define ANCHORS_MAX 1000
@@ -302,6 +303,31 @@ static int read_document(struct reader *r, struct yaml_node **ret, struct err *e
 	}
 }
 
+static int line_at(const char *text, size_t at)
+{
+	int line = 1;
+
+	for (size_t i = 0; i < at; i++)
+		line += text[i] == '\n';
+	return line;
+}
+
+/* What libfyaml is not given: it does not come back from some bytes that are no UTF-8 behind a "%". */
+static int check_text(const char *path, const char *text, size_t len, struct err *err)
+{
+	size_t good = parse_utf8(text);
+
+	if (strlen(text) != len)
+		return err_set(err, EINVAL, "%s: holds a NUL byte, so it is not a text", path);
+	if (good < len)
+		return err_set(err, EINVAL, "%s:%d: not UTF-8", path, line_at(text, good));
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (*line == '%' && strncmp(line, "%YAML ", 6) != 0)
+			return err_set(err, EINVAL, "%s:%d: the directive %.*s is not allowed", path,
+				line_at(text, (size_t)(line - text)), (int)strcspn(line, " \t\r\n"), line);
+	return 0;
+}
+
 static int parse(struct yaml_doc *doc, const char *text, size_t len, struct err *err)
 {
 	_cleanup_reader_ struct reader *r = reader_new(text, len);
@@ -346,9 +372,9 @@ int yaml_load(const char *path, struct yaml_doc **ret, struct err *err)
 	r = add_own_file(doc, path);
 	if (r < 0)
 		return err_path(err, -r, path);
-	if (strlen(text) != doc->size)
-		return err_set(err, EINVAL, "%s: holds a NUL byte, so it is not a text", path);
-	r = parse(doc, text, doc->size, err);
+	r = check_text(path, text, doc->size, err);
+	if (r == 0)
+		r = parse(doc, text, doc->size, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(doc);

@@ -188,6 +188,23 @@ static void test_base64(void **state)
 	}
 }
 
+/* RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF. */
+static void test_utf8(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t good; /* bytes */
+	} rows[] = {{"", 0}, {"a\x7f", 2}, {"\xc2\x80\xdf\xbf", 4}, {"\xe0\xa0\x80\xef\xbf\xbf", 6},
+		{"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8}, {"\xed\x9f\xbf\xee\x80\x80", 6}, {"a\x80", 1},
+		{"\xc1\xbf", 0}, {"\xc2", 0}, {"\xc2x", 0}, {"\xe0\x9f\xbf", 0}, {"\xed\xa0\x80", 0},
+		{"ab\xe2\x82", 2}, {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0},
+		{"\xff", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(parse_utf8(rows[i].text), rows[i].good);
+}
+
 static void test_hex(void **state)
 {
 	static const struct {
@@ -327,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_name),

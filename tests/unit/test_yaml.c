@@ -172,6 +172,12 @@ static void test_faults(void **state)
 		{"name: [\n", ""},
 		{"", "empty"},
 		{"- a\n", ":1: a mapping of keys"},
+		/* libfyaml 0.7 never comes back from these two (%FOO and a byte that is no UTF-8) */
+		{"%FOO \xff\n", ":1: not UTF-8"},
+		{"name: n\ntext: \xc0\x80\n", ":2: not UTF-8"},
+		{"# x\n%FOO bar\n---\nname: n\n", ":2: the directive %FOO is not allowed"},
+		{"%TAG ! tag:x,2000:\n---\nname: n\n", ":1: the directive %TAG is not allowed"},
+		{"%YAML 1.2\n---\ntext: x\n", ":3: name: is missing"},
 	};
 
 	(void)state;
