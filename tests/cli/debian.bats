@@ -60,7 +60,7 @@ tool() {
 
 # index REPO KEY: Packages and a signed InRelease over what is in its pool
 index() {
-	local dist=$1/dists/small sum
+	local dist=$1/dists/small
 	mkdir -p "$dist/main/binary-amd64"
 	(cd "$1" && dpkg-scanpackages --multiversion pool 2>/dev/null) >"$dist/main/binary-amd64/Packages"
 	sign "$dist" main/binary-amd64/Packages "$2"
@@ -233,5 +233,5 @@ has() {
 	# and without the repository the package's line is at fault
 	sed -i '/^repositories/,$d' p.yaml
 	run -2 build
-	[[ $output == *"p.yaml:20: packages: other: Unable to locate package other in suite small"* ]]
+	[[ $output == *"p.yaml:21: packages: other: Unable to locate package other in suite small"* ]]
 }
