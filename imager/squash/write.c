@@ -143,6 +143,12 @@ static int list_dir(struct squash_writer *w, const struct squash_node *dir)
 	return r ? r : sqfs_dir_writer_end(w->dirs);
 }
 
+/* The root's is one that no inode has, as mksquashfs does it: readdir(3) hides a ".." of number 0. */
+static sqfs_u32 parent_number(const struct squash_writer *w, const struct squash_node *dir)
+{
+	return dir->parent ? dir->parent->number : w->super.inode_count + 1;
+}
+
 static int make_dir(struct squash_writer *w, const struct squash_node *dir, sqfs_inode_generic_t **ret)
 {
 	sqfs_inode_generic_t *inode;
@@ -150,7 +156,7 @@ static int make_dir(struct squash_writer *w, const struct squash_node *dir, sqfs
 
 	if (r)
 		return r;
-	inode = sqfs_dir_writer_create_inode(w->dirs, 0, dir->xattr, dir->parent ? dir->parent->number : 0);
+	inode = sqfs_dir_writer_create_inode(w->dirs, 0, dir->xattr, parent_number(w, dir));
 	if (!inode)
 		return SQFS_ERROR_ALLOC;
 	if (inode->base.type == SQFS_INODE_DIR)
