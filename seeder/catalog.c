@@ -154,6 +154,56 @@ static int prove_blob(struct scan *s, const struct release_part *part, const cha
 	return 0;
 }
 
+/* What is to be remembered of a hash tree: a digest of the image and of all that is said of its tree. */
+static int tree_key(const struct release *r, struct digest *ret)
+{
+	const struct {
+		struct digest image, root_hash, salt;
+		uint64_t data_size, hash_offset;
+	} key = {r->root.digest, r->verity.root_hash, r->verity.salt, r->verity.data_size,
+		r->verity.hash_offset};
+
+	return digest_bytes(&key, sizeof(key), ret);
+}
+
+static int judge_tree(
+	struct scan *s, int fd, const struct suspect *tree, const struct verity *v, struct err *err)
+{
+	enum verdict verdict = verified_find(&s->proved, &tree->part->digest, tree->st);
+	int r;
+
+	if (verdict == VERDICT_NONE)
+		verdict = verified_find(&s->known, &tree->part->digest, tree->st);
+	if (verdict == VERDICT_NONE) {
+		r = verity_check(fd, v, tree->what, err);
+		if (r < 0 && r != -EBADMSG)
+			return r;
+		verdict = r == 0 ? VERDICT_GOOD : VERDICT_BAD;
+	}
+	if (verified_add(&s->proved, &tree->part->digest, tree->st, verdict) < 0)
+		return err_oom(err, tree->what);
+	if (verdict == VERDICT_BAD)
+		return err_set(err, EBADMSG, "%s: its hash tree is not the signed one", tree->what);
+	return 0;
+}
+
+/* Once for each image and tree, as prove_blob does for blobs. */
+static int prove_tree(struct scan *s, const struct offer *o, struct err *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct release_part key = {0};
+	struct stat st;
+
+	if (!o->release.verity.data_size)
+		return 0;
+	fd = catalog_blob_open(&o->root);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_path(err, fd < 0 ? -fd : errno, o->root.path);
+	if (tree_key(&o->release, &key.digest) < 0)
+		return err_oom(err, o->root.path);
+	return judge_tree(s, fd, &(struct suspect){&key, &st, "root image"}, &o->release.verity, err);
+}
+
 static int prove_blobs(struct scan *s, struct offer *o, struct err *err)
 {
 	int r = prove_blob(s, &o->release.kernel, "kernel", &o->kernel, err);
@@ -162,7 +212,7 @@ static int prove_blobs(struct scan *s, struct offer *o, struct err *err)
 		r = prove_blob(s, &o->release.initramfs, "initramfs", &o->initramfs, err);
 	if (r == 0)
 		r = prove_blob(s, &o->release.root, "root image", &o->root, err);
-	return r;
+	return r == 0 ? prove_tree(s, o, err) : r;
 }
 
 static int make_torrent(struct scan *s, struct offer *o, struct err *err)

@@ -209,6 +209,8 @@ int store_adopt(struct store *s, const char *layout, struct store_adopted *ret, 
 	if (r == 0)
 		r = take_parts(s, from, &rel, err);
 	if (r == 0)
+		r = store_check_verity(s, &rel, err);
+	if (r == 0)
 		r = publish(s, from, &rel, &adopted, err);
 	if (r == 0 && !adopted.is_new)
 		r = add_signatures(s, from, &rel, &adopted, err);

@@ -147,7 +147,8 @@ void store_signed_release(struct store_signed *p);
 int store_verify(struct store *s, const struct store_release *rel, const struct minisign_keyring *ring,
 	struct store_signed *ret, struct err *err);
 
-/* Hashes every blob of the release and compares sizes and digests. -EBADMSG names the part that differs. */
+/* Hashes every blob of the release, compares sizes and digests, and computes the root image's hash tree
+ * again. -EBADMSG names the part that differs. */
 int store_check_blobs(struct store *s, const struct store_release *rel, struct err *err);
 
 #endif

@@ -31,6 +31,23 @@ static int check_blob(struct store *s, const char *what, const struct release_pa
 	return 0;
 }
 
+int store_check_verity(struct store *s, const struct store_release *rel, struct err *err)
+{
+	const struct verity *v = &rel->release.verity;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!v->data_size)
+		return 0;
+	path = store_blob_path(s, &rel->release.root.digest);
+	fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return path ? err_path(err, errno, path) : err_oom(err, rel->name);
+	r = verity_check(fd, v, "root image", err);
+	return r < 0 ? err_prefix(err, "%s", rel->name) : 0;
+}
+
 int store_check_blobs(struct store *s, const struct store_release *rel, struct err *err)
 {
 	const struct {
@@ -53,5 +70,5 @@ int store_check_blobs(struct store *s, const struct store_release *rel, struct e
 			return r;
 		}
 	}
-	return 0;
+	return store_check_verity(s, rel, err);
 }

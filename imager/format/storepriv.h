@@ -71,6 +71,12 @@ int ocimanifest_format(
 /* 1: it is a release; 0: some other image; -EBADMSG. */
 int ocimanifest_parse(const struct buf *data, struct ocimanifest *ret, struct err *err);
 
+/* ---- storecheck.c ---- */
+
+/* Computes the root image's hash tree again; one without a tree is good. -EBADMSG: not as the manifest says.
+ */
+int store_check_verity(struct store *s, const struct store_release *rel, struct err *err);
+
 /* ---- storeblob.c ---- */
 
 /* A blob of at most limit bytes whose size must be the part's. */

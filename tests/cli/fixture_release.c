@@ -2,7 +2,8 @@
  * fixture_release STORE PROFILE WORD: publishes a release whose kernel, initramfs and root image are made of
  * WORD, for tests that need a store and no build. The same word gives the same release. Prints its name.
  * FIXTURE_ROOT and FIXTURE_PACKAGES in the environment name files that are the root image and the package
- * list instead.
+ * list instead. FIXTURE_VERITY=good puts a hash tree behind the root image; with =bad the manifest names
+ * another root hash than the tree's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,27 @@ static int add_part(struct store *s, const char *variable, const struct file_con
 	return e < 0 ? e : store_add_bytes(s, data, len, ret, err);
 }
 
+static int add_root(struct store *s, const struct file_content *bytes, struct release *r, struct err *err)
+{
+	const char *verity = getenv("FIXTURE_VERITY");
+	_cleanup_free_ char *folder = NULL, *path = NULL;
+	int e;
+
+	if (!verity)
+		return add_part(s, "FIXTURE_ROOT", bytes, &r->root, err);
+	e = store_temp_dir(s, &folder, err);
+	path = e == 0 ? path_join(folder, "root") : NULL;
+	if (path)
+		e = write_file(path, bytes, err);
+	if (e == 0)
+		e = verity_append(path, &r->verity, err);
+	if (e == 0)
+		e = store_add_file(s, path, &r->root, err);
+	if (!strcmp(verity, "bad"))
+		r->verity.root_hash.bytes[0] ^= 1;
+	return e;
+}
+
 static int add_parts(struct store *s, const char *word, struct release *r, struct err *err)
 {
 	static const char packages[] =
@@ -57,7 +79,7 @@ static int add_parts(struct store *s, const char *word, struct release *r, struc
 		e = store_add_bytes(s, data, 30000, &r->initramfs, err);
 	fill(data, sizeof(data), word, 3);
 	if (e == 0)
-		e = add_part(s, "FIXTURE_ROOT", &(struct file_content){data, sizeof(data), 0}, &r->root, err);
+		e = add_root(s, &(struct file_content){data, sizeof(data), 0644}, r, err);
 	if (e == 0)
 		e = add_part(s, "FIXTURE_PACKAGES", &(struct file_content){packages, strlen(packages), 0},
 			&r->packages, err);

@@ -101,6 +101,35 @@ nothing_left() {
 	nothing_left
 }
 
+@test "a verity root that does not recompute is refused everywhere, though all digests are right" {
+	FIXTURE_VERITY=good publish slurm good
+	FIXTURE_VERITY=bad publish slurm bad
+	new_key a
+	registry
+	for ref in slurm:1 slurm:2; do
+		# as another builder might send it
+		skopeo copy --quiet --dest-tls-verify=false "oci:$SWARMBOOT_STORE:$ref" "docker://$registry/$ref"
+		skopeo copy --quiet "oci:$SWARMBOOT_STORE:$ref" "oci-archive:${ref#*:}.tar:$ref"
+	done
+	run -0 swarmboot sign slurm:1 --key a.key --yes
+	run -0 swarmboot push slurm:1 "$registry/mine" --insecure
+	run -0 swarmboot pull "$registry/slurm:1" --insecure --store new
+	bad="root image: *"
+	run -1 swarmboot sign slurm:2 --key a.key --yes
+	[[ $output == *"slurm:2: "$bad ]]
+	run -1 swarmboot push slurm:2 "$registry/mine" --insecure
+	[[ $output == *"slurm:2: "$bad ]]
+	run -1 swarmboot export slurm:2 out.tar
+	[[ $output == *"slurm:2: "$bad ]]
+	run -1 swarmboot pull "$registry/slurm:2" --insecure --store new
+	[[ $output == *"slurm:2: "$bad ]]
+	run -1 swarmboot import 2.tar --store new
+	[[ $output == *"slurm:2: "$bad ]]
+	[ "$(swarmboot images --json --store new | jq -r '[.releases[].name] | join(" ")')" = slurm:1 ]
+	[ ! -e out.tar ]
+	nothing_left
+}
+
 @test "pull: a registry whose blobs are changed" {
 	publish slurm one
 	registry

@@ -221,11 +221,61 @@ static void test_memory_damaged(void **state)
 	assert_string_equal(again, "good " HEX " 1 2 3\nbad " HEX " 7 8 9\n");
 }
 
+/* A root image with a hash tree; bad: the manifest names another root hash. All digests are right. */
+static struct store_release publish_tree(struct store *s, const char *profile, int bad)
+{
+	_cleanup_free_ char *folder = NULL, *path = NULL;
+	static const char image[2 * VERITY_BLOCK] = "image";
+	struct release r = add_parts(s, profile, "other");
+	struct store_release rel;
+	int is_new;
+
+	assert_int_equal(store_temp_dir(s, &folder, NULL), 0);
+	path = path_join(folder, "root");
+	assert_int_equal(write_file(path, &(struct file_content){image, sizeof(image), 0644}, NULL), 0);
+	assert_int_equal(verity_append(path, &r.verity, NULL), 0);
+	assert_int_equal(store_add_file(s, path, &r.root, NULL), 0);
+	if (bad)
+		r.verity.root_hash.bytes[7] ^= 1;
+	assert_int_equal(store_publish(s, &r, &rel, &is_new, NULL), 0);
+	return rel;
+}
+
+/* The same image, offered under the tree it has and refused under another; remembered either way. */
+static void test_tree(void **state)
+{
+	_cleanup_store_ struct store *s = open_store(state, 1);
+	const struct key k = new_key();
+	const struct store_release good = publish_tree(s, "good", 0), bad = publish_tree(s, "bad", 1);
+	_cleanup_(catalog_wish_release) struct catalog_wish w = wish_for(state, &k, "good:1");
+	_cleanup_free_ char *memory = path_join(w.state, "verified");
+	struct err err = {0};
+
+	sign(s, &good, &k);
+	sign(s, &bad, &k);
+	assert_int_equal(catalog_wish_channel(&w, "bad:1"), 0);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_catalog_ struct catalog *c = scan(&w);
+		_cleanup_(verified_release) struct verified v = {0};
+
+		assert_non_null(catalog_channel(c, "good:1")->offer);
+		assert_null(catalog_channel(c, "bad:1")->offer);
+		assert_string_equal(catalog_channel(c, "bad:1")->reason,
+			"bad:1: root image: its hash tree is not the signed one");
+		assert_int_equal(verified_load(memory, &v), 0);
+		assert_int_equal(v.count, 5); /* kernel, initramfs, image, and the tree twice */
+	}
+	assert_int_equal(store_check_blobs(s, &good, NULL), 0);
+	assert_int_equal(store_check_blobs(s, &bad, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "bad:1: root image: "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_test_in_dir(test_offered),
 		unit_test_in_dir(test_not_offered),
+		unit_test_in_dir(test_tree),
 		unit_test_in_dir(test_also),
 		unit_test_in_dir(test_remembered),
 		unit_test_in_dir(test_no_store),
