@@ -128,7 +128,8 @@ def svg(values):
         out.append(f'<line x1="{goal:.1f}" y1="{y - 3}" x2="{goal:.1f}" y2="{y + 21}" stroke="#333" stroke-width="2"/>')
         out.append(f'<text x="{left + bar + 12}" y="{y + 14}">{shown(value)} of {key.must:g}</text>')
     must = left + scale
-    out += [f'<line x1="{must:.1f}" y1="{row}" x2="{must:.1f}" y2="{height - row + 8}" stroke="#c33" stroke-dasharray="4"/>', "</svg>", ""]
+    out += [f'<line x1="{must:.1f}" y1="{row}" x2="{must:.1f}" y2="{height - row + 8}" stroke="#c33" stroke-dasharray="4"/>',
+            "</svg>", ""]
     return "\n".join(out)
 
 
