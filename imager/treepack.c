@@ -10,6 +10,9 @@
 #include "imager/archiveutil.h"
 #include "imager/base/cleanup.h"
 
+/* Reading and compressing go on side by side. */
+#define THREADS "2"
+
 DEFINE_CLEANUP(struct archive_entry *, archive_entry_free)
 DEFINE_CLEANUP(struct archive_entry_linkresolver *, archive_entry_linkresolver_free)
 
@@ -111,6 +114,7 @@ static int pack_open(struct pack *p, const char *output, struct err *err)
 	if (archive_write_set_format_pax(p->out) < ARCHIVE_OK ||
 		archive_write_add_filter_zstd(p->out) < ARCHIVE_OK ||
 		archive_write_set_filter_option(p->out, "zstd", "compression-level", "1") < ARCHIVE_OK ||
+		archive_write_set_filter_option(p->out, "zstd", "threads", THREADS) < ARCHIVE_WARN ||
 		archive_write_open_filename(p->out, output) < ARCHIVE_OK)
 		return archive_fault(p->out, output, err);
 	return archive_read_disk_open(p->in, p->folder) < ARCHIVE_OK ? archive_fault(p->in, p->folder, err)
