@@ -35,9 +35,9 @@ fingerprint() {
 	(cd "$SWARMBOOT_STORE" && find . -type f ! -name .lock -exec sha256sum {} + | sort | sha256sum)
 }
 
-# wait_for COMMAND...: until it succeeds, at most a minute
+# wait_for COMMAND...: until it succeeds, at most three minutes
 wait_for() {
-	local end=$((SECONDS + 60))
+	local end=$((SECONDS + 180))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
 		read -rt 0.02 <> <(:) || true
@@ -197,7 +197,7 @@ no_process() { [ -z "$(pgrep -f "$SWARMBOOT_STORE")" ]; }
 		: >err
 		swarmboot build --key a.pub --agent /bin/true --no-cache --store "$SWARMBOOT_STORE" a.yaml >/dev/null 2>err 3>&- &
 		pid=$!
-		wait_for done_with "$stage"
+		wait_for done_with "$stage" || { cat err; false; }
 		kill -9 "$pid" 2>/dev/null || true
 		wait "$pid" || true
 		wait_for no_process
