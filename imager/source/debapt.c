@@ -148,11 +148,23 @@ static int ask_architecture(struct debian *d, struct err *err)
 	return 0;
 }
 
+/* The path goes into sources.list and apt.conf, where these end a word and cannot be quoted. */
+static int check_path(const struct debian *d, struct err *err)
+{
+	if (!strpbrk(d->job->workdir, " \t\"'[]%;{}"))
+		return 0;
+	return err_set(err, ENOTSUP,
+		"from: debian: apt can do nothing in %s, for its blanks, quotes, brackets or signs",
+		d->job->workdir);
+}
+
 int debian_prepare(struct debian *d, struct err *err)
 {
 	_cleanup_free_ char *status = NULL;
-	int r = make_folders(d, err);
+	int r = check_path(d, err);
 
+	if (r >= 0)
+		r = make_folders(d, err);
 	if (r >= 0)
 		r = ask_architecture(d, err);
 	if (r >= 0)
