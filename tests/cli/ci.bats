@@ -6,29 +6,44 @@ load store.bash
 
 setup_file() {
 	small_tree "$BATS_FILE_TMPDIR/tree"
+	tar --numeric-owner -C "$BATS_FILE_TMPDIR/tree" -cf "$BATS_FILE_TMPDIR/tree.tar" .
 }
 
+# A folder that another user reaches, as bats' own are closed to him.
 setup() {
-	cd "$BATS_TEST_TMPDIR" || return 1
-	docs=$BATS_TEST_DIRNAME/../../docs/ci
-	mkdir -p shared/repository signer head
-	new_key release
+	here=$(mktemp -d)
+	chmod 0755 "$here"
+	cd "$here" || return 1
+	docs=$(realpath "$BATS_TEST_DIRNAME/../../docs/ci")
+	runner_user=()
+	mkdir -p shared/repository signer head bin
+	cp "$BUILD_DIR/swarmboot" "$BUILD_DIR/swarmboot-init" bin
+	cp "$BATS_FILE_TMPDIR/tree.tar" .
+	PATH=$here/bin:$PATH
+	swarmboot keygen --no-password --output release
 	mv release.key signer
 	cp release.pub shared/repository
 	mv release.pub head
 	change one
 	registry
-	export CI_SHARED=$PWD/shared
+	export CI_SHARED=$here/shared
 	unset SWARMBOOT_STORE SWARMBOOT_CACHE
 }
 
 teardown() {
 	[ -z "${registry_pid:-}" ] || kill "$registry_pid" 2>/dev/null || true
+	[ -z "${user:-}" ] || forget_user
+	rm -rf "$here"
+}
+
+forget_user() {
+	userdel "$user"
+	sed -i "/^$user:/d" /etc/subuid /etc/subgid
 }
 
 # change WORD: the profile of the repository
 change() {
-	printf '%s\n' "name: slurm-compute" "from: {dir: $BATS_FILE_TMPDIR/tree}" \
+	printf '%s\n' "name: slurm-compute" "from: {tar: $here/tree.tar}" \
 		"files: [{path: /etc/motd, content: $1}]" >shared/repository/slurm-compute.yaml
 }
 
@@ -53,11 +68,12 @@ registry() {
 
 # job SERVICE FILE NAME: in an empty folder, as a runner has it
 job() {
-	python3 -B "$BATS_TEST_DIRNAME/ci_steps.py" "$1" "$2" "$3" >steps
+	/usr/bin/python3 -B "$BATS_TEST_DIRNAME/ci_steps.py" "$1" "$2" "$3" >steps
 	rm -rf runner
 	mkdir runner
 	[ "$1" = github ] || cp -a shared/repository/. runner
-	(cd runner && bash ../steps) || return
+	if [ -n "${user:-}" ]; then chown -R "$user:" runner shared; fi
+	(cd runner && "${runner_user[@]}" bash ../steps) || return
 	# neither password nor store stays on the runner
 	[ ! -e runner/.swarmboot/auth.json ]
 	[ ! -e runner/.swarmboot/store ]
@@ -119,6 +135,19 @@ on_channel() {
 	[ "$(on_channel)" = 2 ]
 	[ "$(skopeo list-tags --creds "ci:secret word" "docker://$registry/site/slurm-compute" | jq -c '.Tags | sort')" = \
 		'["1","2","candidate","signed"]' ]
+}
+
+@test "GitLab: the runner's user is an ordinary one" {
+	user=swarmboot-ci-$BASHPID
+	useradd --no-create-home --home-dir "$here/runner" "$user"
+	sed -i "/^$user:/d" /etc/subuid /etc/subgid
+	echo "$user:2000000000:65536" | tee -a /etc/subuid >>/etc/subgid
+	runner_user=(env "HOME=$here/runner" setpriv --reuid "$user" --regid "$user" --init-groups)
+	FIRST_RELEASE=yes gitlab build
+	[ "$(stat -c %U shared/artifacts/release.tar)" = "$user" ]
+	gitlab push
+	sign_and_deploy y
+	[ "$(on_channel)" = 1 ]
 }
 
 @test "GitLab: without a last release nothing is built, unless that is said" {

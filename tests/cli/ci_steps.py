@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """The steps of a CI job as one bash script, from the YAML as it stands: `ci_steps.py gitlab|github FILE JOB`.
 
 What the service gives comes from the environment (GitLab: CI_... variables; GitHub: the expressions in CI_EXPRESSIONS,
