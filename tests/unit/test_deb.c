@@ -47,7 +47,7 @@ static void test_unwrap(void **state)
 	_cleanup_free_ char *deb = path_join(*state, "a.deb"), *raw = path_join(*state, "raw.deb");
 
 	for (size_t i = 0; i < ARRAY_SIZE(compressions); i++) {
-		_cleanup_free_ char *before = NULL, *after = NULL, *members = NULL;
+		_cleanup_free_ char *before = NULL, *after = NULL, *members = NULL, *version = NULL;
 		_cleanup_buf_ struct buf text = {0};
 		struct err err = {0};
 
@@ -60,8 +60,8 @@ static void test_unwrap(void **state)
 		assert_string_equal(before, after);
 		capture((const char *const[]){"ar", "t", raw, NULL}, &members);
 		assert_non_null(strstr(members, "\ndata.tar\n"));
-		capture((const char *const[]){"dpkg-deb", "-f", raw, "Version", NULL}, &members);
-		assert_string_equal(members, "1:2-3\n");
+		capture((const char *const[]){"dpkg-deb", "-f", raw, "Version", NULL}, &version);
+		assert_string_equal(version, "1:2-3\n");
 	}
 }
 
