@@ -93,7 +93,8 @@ static int open_tables(struct squash_reader *r)
 {
 	int code;
 
-	/* Each fragment block has at least a byte of its own: a number that cannot be is not worth the memory. */
+	/* Each fragment block has at least a byte of its own: a number that cannot be is not worth the
+	 * memory. */
 	if (r->super.fragment_entry_count > r->size)
 		return SQFS_ERROR_CORRUPTED;
 	r->ids = sqfs_id_table_create(0);
