@@ -22,7 +22,8 @@ image_make() {
 	mkdir -p "$cache"
 	swarmboot keygen --output "$cache/good" --no-password
 	swarmboot keygen --output "$cache/other" --no-password
-	swarmboot build "$top/profiles/slurm-compute.yaml" --store "$cache/store" --key "$cache/good.pub"
+	swarmboot build "$top/profiles/slurm-compute.yaml" --store "$cache/store" --cache "$BUILD_DIR/cache" \
+		--key "$cache/good.pub"
 	image_inputs >"$cache/inputs"
 }
 
