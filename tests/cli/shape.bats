@@ -96,14 +96,14 @@ script() {
 @test "scripts get no proxies, programs that fetch do" {
 	profile "scripts: [{name: look, network: true, run: '[ -z \"\${https_proxy-}\" ] && [ -z \"\${LD_LIBRARY_PATH-}\" ]'}]"
 	https_proxy=http://127.0.0.1:1 LD_LIBRARY_PATH=/nowhere build
-	# mmdebstrap's children see the proxy, and little else of this machine
+	# apt sees the proxy, and little else of this machine
 	mkdir bin
-	cat >bin/mmdebstrap <<-'EOF'
+	cat >bin/apt-get <<-'EOF'
 		#!/bin/sh
 		env | cut -d= -f1 | sort >"$HOME/seen"
 		exit 1
 	EOF
-	chmod +x bin/mmdebstrap
+	chmod +x bin/apt-get
 	printf '%s\n' "name: n" "from: {debian: {suite: bookworm, mirror: 'http://localhost/x'}}" >p.yaml
 	SECRET=1 https_proxy=http://127.0.0.1:1 HOME=$PWD PATH=$PWD/bin:$PATH run -1 build
 	grep -qx https_proxy seen
