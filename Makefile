@@ -89,54 +89,55 @@ SRC_swarm := \
 	seeder/swarm/swarm.cpp
 
 SRC_imager := \
-	imager/archiveutil.c \
-	imager/artifacts.c \
-	imager/basecache.c \
-	imager/bootfiles.c \
+	imager/boot/bootfiles.c \
+	imager/boot/closure.c \
+	imager/boot/cpio.c \
+	imager/boot/firmware.c \
+	imager/boot/initrd.c \
+	imager/boot/kconfig.c \
+	imager/boot/moduleindex.c \
+	imager/boot/modules.c \
+	imager/boot/stagefile.c \
+	imager/boot/zstdfile.c \
 	imager/build.c \
+	imager/buildcmd.c \
 	imager/buildlock.c \
 	imager/buildstages.c \
-	imager/buildcmd.c \
-	imager/cache.c \
-	imager/cachetrim.c \
-	imager/closure.c \
-	imager/cpio.c \
-	imager/diff.c \
-	imager/diffcmd.c \
-	imager/difffiles.c \
-	imager/diffshow.c \
-	imager/firmware.c \
-	imager/images.c \
-	imager/initrd.c \
-	imager/intree.c \
-	imager/jsonout.c \
-	imager/kconfig.c \
-	imager/lint.c \
+	imager/source/basecache.c \
+	imager/cache/cache.c \
+	imager/cache/cachetrim.c \
 	imager/machine.c \
-	imager/lock.c \
-	imager/lockparse.c \
-	imager/linttext.c \
-	imager/moduleindex.c \
-	imager/modules.c \
-	imager/packages.c \
-	imager/password.c \
-	imager/profile.c \
-	imager/profilecheck.c \
-	imager/profilecmd.c \
-	imager/profilefrom.c \
-	imager/profileitems.c \
-	imager/profilekeys.c \
-	imager/profilesource.c \
-	imager/profilevars.c \
-	imager/rpmdb.c \
+	imager/packages/packagelist.c \
+	imager/packages/packages.c \
+	imager/packages/rpmdb.c \
+	imager/packages/spdx.c \
+	imager/packages/spdxid.c \
+	imager/packages/spdxread.c \
+	imager/profile/profile.c \
+	imager/profile/profilecheck.c \
+	imager/profile/profilecmd.c \
+	imager/profile/profilefrom.c \
+	imager/profile/profileitems.c \
+	imager/profile/profilekeys.c \
+	imager/profile/profilesource.c \
+	imager/profile/profilevars.c \
+	imager/releases/diff.c \
+	imager/releases/diffcmd.c \
+	imager/releases/difffiles.c \
+	imager/releases/diffshow.c \
+	imager/releases/images.c \
+	imager/jsonout.c \
+	imager/releases/password.c \
+	imager/releases/sign.c \
+	imager/releases/signreview.c \
+	imager/releases/skopeo.c \
+	imager/releases/transfer.c \
+	imager/releases/transfercmd.c \
 	imager/sandbox.c \
-	imager/scrub.c \
-	imager/sign.c \
-	imager/signreview.c \
-	imager/skopeo.c \
 	imager/source/blame.c \
 	imager/source/deb.c \
 	imager/source/debapt.c \
+	imager/source/debbase.c \
 	imager/source/debian.c \
 	imager/source/debinstall.c \
 	imager/source/deblists.c \
@@ -144,6 +145,8 @@ SRC_imager := \
 	imager/source/debresolve.c \
 	imager/source/debsources.c \
 	imager/source/dir.c \
+	imager/source/lock.c \
+	imager/source/lockparse.c \
 	imager/source/oci.c \
 	imager/source/ocibring.c \
 	imager/source/release.c \
@@ -152,10 +155,6 @@ SRC_imager := \
 	imager/source/rpmconf.c \
 	imager/source/source.c \
 	imager/source/tar.c \
-	imager/spdx.c \
-	imager/spdxid.c \
-	imager/spdxread.c \
-	imager/squash.c \
 	imager/squash/blockcache.c \
 	imager/squash/blockpack.c \
 	imager/squash/compare.c \
@@ -165,22 +164,25 @@ SRC_imager := \
 	imager/squash/pool.c \
 	imager/squash/reader.c \
 	imager/squash/same.c \
+	imager/squash/squash.c \
 	imager/squash/tree.c \
 	imager/squash/write.c \
 	imager/squash/xattr.c \
-	imager/transfer.c \
-	imager/transfercmd.c \
-	imager/stagefile.c \
-	imager/tree.c \
-	imager/treecopy.c \
-	imager/treefile.c \
-	imager/treepack.c \
-	imager/treelayer.c \
-	imager/treeowner.c \
-	imager/treewrite.c \
+	imager/tree/archiveutil.c \
+	imager/tree/artifacts.c \
+	imager/intree.c \
+	imager/tree/lint.c \
+	imager/tree/linttext.c \
+	imager/tree/scrub.c \
+	imager/tree/tree.c \
+	imager/tree/treecopy.c \
+	imager/tree/treefile.c \
+	imager/tree/treelayer.c \
+	imager/tree/treeowner.c \
+	imager/tree/treepack.c \
+	imager/tree/treewrite.c \
 	imager/userns.c \
-	imager/workdir.c \
-	imager/zstdfile.c
+	imager/workdir.c
 
 SRC_seeder := \
 	seeder/api.c \

@@ -7,7 +7,7 @@
 
 #include "imager/base/cli.h"
 #include "imager/base/err.h"
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 #include "imager/format/store.h"
 
 struct build_options {

@@ -14,8 +14,8 @@
 #include "imager/commands.h"
 #include "imager/format/json.h"
 #include "imager/jsonout.h"
-#include "imager/profile.h"
-#include "imager/sign.h"
+#include "imager/profile/profile.h"
+#include "imager/releases/sign.h"
 
 #define DEFAULT_AGENT "/usr/lib/swarmboot/swarmboot-init"
 #define JOBS_MAX      256

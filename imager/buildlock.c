@@ -8,7 +8,7 @@
 
 #include "imager/base/log.h"
 #include "imager/buildpriv.h"
-#include "imager/packages.h"
+#include "imager/packages/packagelist.h"
 
 void build_note_fault(const char *text, void *arg)
 {

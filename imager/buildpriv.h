@@ -6,10 +6,10 @@
 
 #include "imager/base/progress.h"
 #include "imager/base/words.h"
-#include "imager/bootfiles.h"
+#include "imager/boot/bootfiles.h"
 #include "imager/build.h"
-#include "imager/lock.h"
-#include "imager/profile.h"
+#include "imager/profile/profile.h"
+#include "imager/source/lock.h"
 #include "imager/workdir.h"
 
 #define TAIL_LINES 20

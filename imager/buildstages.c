@@ -11,16 +11,16 @@
 #include <sys/stat.h>
 
 #include "imager/base/log.h"
-#include "imager/lint.h"
 #include "imager/machine.h"
-#include "imager/packages.h"
+#include "imager/packages/packagelist.h"
+#include "imager/packages/spdx.h"
+#include "imager/releases/sign.h"
 #include "imager/sandbox.h"
-#include "imager/scrub.h"
-#include "imager/sign.h"
 #include "imager/source/source.h"
-#include "imager/spdx.h"
-#include "imager/squash.h"
-#include "imager/tree.h"
+#include "imager/squash/squash.h"
+#include "imager/tree/lint.h"
+#include "imager/tree/scrub.h"
+#include "imager/tree/tree.h"
 #include "imager/userns.h"
 
 static void note_bytes(uint64_t done, uint64_t total, void *arg)

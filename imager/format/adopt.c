@@ -1,5 +1,5 @@
 /* Owns taking a release over from another layout, whole and proved by its digests. How it got there is
- * imager/transfer.c's. */
+ * imager/releases/transfer.c's. */
 #include "imager/format/storepriv.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Owns secret keys: making them, and minisign's secret key file, with and without a password. Who may read
- * the file is looked at by imager/sign.c. */
+ * the file is looked at by imager/releases/sign.c. */
 #include "imager/format/minisign.h"
 
 #include <errno.h>

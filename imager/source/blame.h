@@ -3,7 +3,7 @@
 #define IMAGER_SOURCE_BLAME_H
 
 #include "imager/base/err.h"
-#include "imager/profile.h"
+#include "imager/profile/profile.h"
 
 /*
  * fault: what it said, "Unable to locate package foo". -EINVAL with "file:line: packages: foo: FAULT in

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "imager/archiveutil.h"
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
+#include "imager/tree/archiveutil.h"
 
 #define READ_BLOCK    (1 << 20)
 #define CONTROL_LIMIT (64 << 20) /* bytes of control.tar, and of the control file */

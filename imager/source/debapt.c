@@ -14,19 +14,12 @@
 #include "imager/source/debian.h"
 
 #define OUTPUT_LIMIT (1 << 20)
-#define ARMOUR       "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 /* Keys of distributions besides those that this machine's apt trusts for itself. */
 static const char *const vendor_keys[] = {
 	"/usr/share/keyrings/debian-archive-keyring.gpg",
 	"/usr/share/keyrings/ubuntu-archive-keyring.gpg",
 };
-
-/* apt goes by the ending. */
-const char *debian_key_ending(const char *key)
-{
-	return !strncmp(key, ARMOUR, strlen(ARMOUR)) ? "asc" : "gpg";
-}
 
 /* ---- the keys ---- */
 

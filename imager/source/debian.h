@@ -4,13 +4,14 @@
  * The way: the sources are written for an apt of our own (debsources.c), which says what packages the profile
  * means, down to their digests (debresolve.c): that list is the lock. The packages are fetched into the cache
  * and unwrapped into a pool (debpool.c), and mmdebstrap makes the tree from the pool alone
- * (debinstall.c). So the tree is a function of the lock and the profile, whatever the archive has by then.
+ * (debinstall.c); debbase.c puts them in order. So the tree is a function of the lock and the profile,
+ * whatever the archive has by then.
  */
 #ifndef IMAGER_SOURCE_DEBIAN_H
 #define IMAGER_SOURCE_DEBIAN_H
 
 #include "imager/base/buf.h"
-#include "imager/lock.h"
+#include "imager/source/lock.h"
 #include "imager/source/source.h"
 
 #define APT_HELPER   "/usr/lib/apt/apt-helper"
@@ -36,8 +37,6 @@ struct debian {
 
 /* Makes the folder of our own apt: its configuration, sources and keys. 0 or -errno. */
 int debian_prepare(struct debian *d, struct err *err);
-/* "asc" or "gpg", by what the key file holds: apt goes by the ending. */
-const char *debian_key_ending(const char *key);
 
 /* Runs apt of our own; lines that begin with "'" go to uri, the others to debian_take_line. */
 struct debian_lines {
@@ -93,4 +92,6 @@ int debian_add_options(const struct debian *d, struct buf *ret, struct err *err)
 void debian_take_line(const char *text, void *arg);
 /* Turns d->fault into a fault at the line of the profile that asks for the package it speaks of. */
 int debian_blame(const struct debian *d, struct err *err);
+/* "asc" or "gpg", by what the key file holds: apt goes by the ending. */
+const char *debian_key_ending(const char *key);
 #endif

@@ -1,6 +1,6 @@
 /*
  * Owns mmdebstrap: what it is told, so that it makes the tree from the pool, all of it and nothing else.
- * Which packages these are was decided before; what is done to the tree afterwards is debian.c's and
+ * Which packages these are was decided before; what is done to the tree afterwards is debbase.c's and
  * tree.c's.
  */
 #include <errno.h>

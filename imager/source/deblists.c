@@ -11,10 +11,10 @@
 
 #include "imager/base/io.h"
 #include "imager/base/words.h"
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 #include "imager/source/debian.h"
-#include "imager/treecopy.h"
-#include "imager/treepack.h"
+#include "imager/tree/treecopy.h"
+#include "imager/tree/treepack.h"
 
 #define CACHE_KIND "apt"
 /* Whatever changes in what is kept or in how it is made changes this. */

@@ -14,7 +14,7 @@
 
 #include "imager/base/io.h"
 #include "imager/base/words.h"
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 #include "imager/source/deb.h"
 #include "imager/source/debian.h"
 

@@ -1,7 +1,7 @@
 /* Owns from: dir, a whole root tree in a folder. The folder is copied, never changed. */
 #include "imager/source/source.h"
 
-#include "imager/treecopy.h"
+#include "imager/tree/treecopy.h"
 
 static int unpack(const struct source_job *job, uint64_t *ret_time, struct err *err)
 {

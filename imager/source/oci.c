@@ -1,6 +1,6 @@
 /*
  * Owns from: oci, a container image: its layers onto the tree, one after the other. How the image comes is
- * ocibring.c's, what a layer means imager/treelayer.c's, what an image is of imager/format/ociimage.c's.
+ * ocibring.c's, what a layer means imager/tree/treelayer.c's, what an image is of imager/format/ociimage.c's.
  */
 #include "imager/source/oci.h"
 
@@ -11,7 +11,7 @@
 #include "imager/base/cleanup.h"
 #include "imager/format/ociimage.h"
 #include "imager/machine.h"
-#include "imager/treelayer.h"
+#include "imager/tree/treelayer.h"
 
 static int apply(
 	const struct oci_place *p, const struct ociimage *image, size_t i, uint64_t *newest, struct err *err)

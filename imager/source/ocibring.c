@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "imager/archiveutil.h"
 #include "imager/base/buf.h"
 #include "imager/base/io.h"
-#include "imager/skopeo.h"
-#include "imager/treecopy.h"
+#include "imager/releases/skopeo.h"
+#include "imager/tree/archiveutil.h"
+#include "imager/tree/treecopy.h"
 
 #define COPIED      "image" /* the name that skopeo's copy has */
 #define LAYOUT      "oci"   /* in the work folder */

@@ -13,10 +13,10 @@
 
 #include "imager/base/io.h"
 #include "imager/base/words.h"
-#include "imager/basecache.h"
 #include "imager/intree.h"
-#include "imager/rpmdb.h"
+#include "imager/packages/rpmdb.h"
 #include "imager/sandbox.h"
+#include "imager/source/basecache.h"
 #include "imager/source/blame.h"
 #include "imager/source/rpmbase.h"
 

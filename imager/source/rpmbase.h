@@ -1,4 +1,4 @@
-/* The key under which a tree of from: rpm is kept (imager/basecache.h). */
+/* The key under which a tree of from: rpm is kept (imager/source/basecache.h). */
 #ifndef IMAGER_SOURCE_RPMBASE_H
 #define IMAGER_SOURCE_RPMBASE_H
 

@@ -11,7 +11,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/io.h"
 #include "imager/intree.h"
-#include "imager/rpmdb.h"
+#include "imager/packages/rpmdb.h"
 
 #define KEY_LIMIT   ((size_t)1 << 20)
 #define KEY_BEGINS  "-----BEGIN PGP PUBLIC KEY BLOCK-----"

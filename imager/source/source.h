@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 #include "imager/base/err.h"
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 #include "imager/format/digest.h"
 #include "imager/format/store.h"
-#include "imager/lock.h"
-#include "imager/profile.h"
+#include "imager/profile/profile.h"
+#include "imager/source/lock.h"
 
 struct source_job {
 	const struct profile *profile;
@@ -45,7 +45,7 @@ struct source {
 	int (*unpack)(const struct source_job *job, uint64_t *ret_time, struct err *err);
 };
 
-extern const struct source source_debian;  /* debian.c */
+extern const struct source source_debian;  /* debbase.c */
 extern const struct source source_oci;     /* oci.c */
 extern const struct source source_release; /* release.c */
 extern const struct source source_rpm;     /* rpm.c */

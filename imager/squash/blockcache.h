@@ -11,12 +11,12 @@
  * A pack file gets its name when it is complete, and never changes. What is damaged is not found. A NULL
  * cache is none. Nothing here can fail a packing: what cannot be kept is made again the next time.
  */
-#ifndef SQUASH_BLOCKCACHE_H
-#define SQUASH_BLOCKCACHE_H
+#ifndef IMAGER_SQUASH_BLOCKCACHE_H
+#define IMAGER_SQUASH_BLOCKCACHE_H
 
 #include <stdint.h>
 
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 
 struct blockcache;
 

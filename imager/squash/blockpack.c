@@ -10,7 +10,7 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 
 #define SUFFIX ".pack"
 /* Rows held in memory: 12 MiB, for some 40 GiB of images. */

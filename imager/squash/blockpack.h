@@ -1,6 +1,6 @@
 /* The pack files below the cache of compressed blocks: the format that blockcache.h describes. */
-#ifndef SQUASH_BLOCKPACK_H
-#define SQUASH_BLOCKPACK_H
+#ifndef IMAGER_SQUASH_BLOCKPACK_H
+#define IMAGER_SQUASH_BLOCKPACK_H
 
 #include <stddef.h>
 #include <stdint.h>

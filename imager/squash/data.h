@@ -1,6 +1,6 @@
 /* What the files about contents share: file.c reads them, same.c compares them, data.c cuts them. */
-#ifndef SQUASH_DATA_H
-#define SQUASH_DATA_H
+#ifndef IMAGER_SQUASH_DATA_H
+#define IMAGER_SQUASH_DATA_H
 
 #include <sys/stat.h>
 

@@ -1,7 +1,7 @@
 /* The file the image is written to, as libsquashfs wants it; it remembers the errno that the library drops.
  */
-#ifndef SQUASH_IMAGE_H
-#define SQUASH_IMAGE_H
+#ifndef IMAGER_SQUASH_IMAGE_H
+#define IMAGER_SQUASH_IMAGE_H
 
 #include <sqfs/io.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * Worker threads that compress blocks. Blocks are handed in by one thread and come back to it in just that
  * order, whatever their number and speed, so that the image's bytes depend on neither.
  */
-#ifndef SQUASH_POOL_H
-#define SQUASH_POOL_H
+#ifndef IMAGER_SQUASH_POOL_H
+#define IMAGER_SQUASH_POOL_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * A squashfs image that is read: its tree in memory, its blocks where they lie in the file. The file is
  * mapped and must not shrink meanwhile; blobs of a store never do.
  */
-#ifndef SQUASH_READER_H
-#define SQUASH_READER_H
+#ifndef IMAGER_SQUASH_READER_H
+#define IMAGER_SQUASH_READER_H
 
 #include <sqfs/compressor.h>
 #include <sqfs/data_reader.h>

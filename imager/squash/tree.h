@@ -2,8 +2,8 @@
  * The tree that is packed, in memory: names sorted by bytes, one node an inode. The contents of files and the
  * extended attributes stay on disk until write.c wants them.
  */
-#ifndef SQUASH_TREE_H
-#define SQUASH_TREE_H
+#ifndef IMAGER_SQUASH_TREE_H
+#define IMAGER_SQUASH_TREE_H
 
 #include <sqfs/predef.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 /* The stages that turn a scanned tree into an image, in the order they are called. */
-#ifndef SQUASH_WRITE_H
-#define SQUASH_WRITE_H
+#ifndef IMAGER_SQUASH_WRITE_H
+#define IMAGER_SQUASH_WRITE_H
 
 #include <sqfs/super.h>
 
 #include "imager/base/err.h"
-#include "imager/squash.h"
 #include "imager/squash/blockcache.h"
 #include "imager/squash/image.h"
+#include "imager/squash/squash.h"
 #include "imager/squash/tree.h"
 
 struct squash_writer {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "imager/base/parse.h"
-#include "imager/cache.h"
-#include "imager/squash.h"
+#include "imager/cache/cache.h"
+#include "imager/squash/squash.h"
 
 static int fail(const char *what)
 {

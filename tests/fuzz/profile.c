@@ -13,7 +13,7 @@
 
 #include "imager/base/io.h"
 #include "imager/format/yamljson.h"
-#include "imager/profile.h"
+#include "imager/profile/profile.h"
 
 #define CORPUS    "tests/fuzz/corpus/profile"
 #define MARK      "=== "

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "imager/base/proc.h"
-#include "imager/tree.h"
+#include "imager/tree/tree.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

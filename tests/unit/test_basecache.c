@@ -7,7 +7,7 @@
 #include <sys/xattr.h>
 
 #include "imager/base/proc.h"
-#include "imager/basecache.h"
+#include "imager/source/basecache.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

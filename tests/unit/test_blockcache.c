@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "imager/squash.h"
 #include "imager/squash/blockcache.h"
+#include "imager/squash/squash.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "imager/bootfiles.h"
-#include "imager/kconfig.h"
+#include "imager/boot/bootfiles.h"
+#include "imager/boot/kconfig.h"
 #include "tests/unit/kerneltree.h"
 #include "tests/unit/tempdir.h"
 

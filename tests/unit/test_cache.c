@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "imager/cache.h"
+#include "imager/cache/cache.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

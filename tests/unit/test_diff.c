@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "imager/base/buf.h"
-#include "imager/diff.h"
-#include "imager/squash.h"
+#include "imager/releases/diff.h"
 #include "imager/squash/reader.h"
+#include "imager/squash/squash.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
-#include "imager/closure.h"
-#include "imager/initrd.h"
+#include "imager/boot/closure.h"
+#include "imager/boot/initrd.h"
 #include "tests/unit/kerneltree.h"
 #include "tests/unit/tempdir.h"
 

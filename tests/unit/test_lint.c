@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "imager/lint.h"
+#include "imager/tree/lint.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "imager/lock.h"
+#include "imager/source/lock.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

@@ -11,7 +11,7 @@
 
 #include "imager/format/digest.h"
 #include "imager/format/ociimage.h"
-#include "imager/treelayer.h"
+#include "imager/tree/treelayer.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

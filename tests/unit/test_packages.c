@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "imager/base/buf.h"
-#include "imager/packages.h"
+#include "imager/packages/packagelist.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "imager/base/io.h"
-#include "imager/profile.h"
+#include "imager/profile/profile.h"
 #include "tests/unit/tempdir.h"
 
 #define HEAD   "name: n\nfrom: {dir: /}\n"

@@ -13,7 +13,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/io.h"
 #include "imager/format/yamljson.h"
-#include "imager/profile.h"
+#include "imager/profile/profile.h"
 #include "tests/unit/tempdir.h"
 
 static void put(const char *folder, const char *name, const char *text)

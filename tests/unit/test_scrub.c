@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "imager/scrub.h"
+#include "imager/tree/scrub.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "imager/signreview.h"
+#include "imager/releases/signreview.h"
 
 static void test_base(void **state)
 {

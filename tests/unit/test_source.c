@@ -7,7 +7,7 @@
 
 #include "imager/base/proc.h"
 #include "imager/source/source.h"
-#include "imager/treecopy.h"
+#include "imager/tree/treecopy.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

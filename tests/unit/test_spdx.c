@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "imager/format/json.h"
-#include "imager/spdx.h"
+#include "imager/packages/spdx.h"
 
 static const struct package rows[] = {
 	{"libstdc++6", "12.2.0-14+deb12u1", "amd64", "gcc-12", "",

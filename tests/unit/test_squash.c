@@ -18,7 +18,7 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/proc.h"
-#include "imager/squash.h"
+#include "imager/squash/squash.h"
 #include "tests/unit/tempdir.h"
 
 /* Everything newer becomes this. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "imager/base/proc.h"
-#include "imager/squash.h"
+#include "imager/squash/squash.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "imager/format/trust.h"
-#include "imager/transfer.h"
+#include "imager/releases/transfer.h"
 #include "tests/unit/tempdir.h"
 
 #include "tests/unit/store_sample.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "imager/intree.h"
-#include "imager/tree.h"
+#include "imager/tree/tree.h"
 #include "tests/unit/tempdir.h"
 #include "tests/unit/testtree.h"
 

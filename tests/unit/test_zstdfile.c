@@ -11,7 +11,7 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
 #include "imager/base/proc.h"
-#include "imager/zstdfile.h"
+#include "imager/boot/zstdfile.h"
 #include "tests/unit/tempdir.h"
 
 static void run_or_fail(const char *const argv[])
