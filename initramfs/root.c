@@ -1,6 +1,7 @@
 /* Owns the way from the proved image's descriptor to the system's init. Decides nothing about trust. */
 #include "initramfs/root.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -171,21 +172,59 @@ int root_check(const char *where, struct err *err)
 	return missing.len ? err_set(err, ENOENT, "the image has no %s", missing.data) : 0;
 }
 
+/* A file of the new root's /etc, in place of the one there. */
+static int replace_etc(int etc, const char *name, const char *text, struct err *err)
+{
+	_cleanup_close_ int file = -1;
+
+	if (unlinkat(etc, name, 0) < 0 && errno != ENOENT)
+		return err_set(err, errno, "/etc/%s: %s", name, strerror(errno));
+	file = openat(etc, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (file < 0 || dprintf(file, "%s", text) < 0)
+		return err_set(err, errno, "/etc/%s: %s", name, strerror(errno));
+	return 0;
+}
+
+static int open_etc(const char *where, struct err *err)
+{
+	_cleanup_close_ int root = open(where, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int etc = root < 0 ? -1 : open_inside(root, "etc", O_PATH | O_DIRECTORY);
+
+	return etc < 0 ? err_set(err, errno, "%s/etc: %s", where, strerror(errno)) : etc;
+}
+
 int root_name_host(const char *where, const char *name, struct err *err)
 {
-	_cleanup_close_ int root = open(where, O_PATH | O_DIRECTORY | O_CLOEXEC), etc = -1, file = -1;
+	_cleanup_close_ int etc = -1;
+	_cleanup_free_ char *line = NULL;
 
 	if (sethostname(name, strlen(name)) < 0)
 		return err_set(err, errno, "cannot set the host name: %s", strerror(errno));
-	etc = root < 0 ? -1 : open_inside(root, "etc", O_PATH | O_DIRECTORY);
+	if (asprintf(&line, "%s\n", name) < 0)
+		return err_oom(err, name);
+	etc = open_etc(where, err);
+	return etc < 0 ? etc : replace_etc(etc, "hostname", line, err);
+}
+
+int root_name_servers(const char *where, const struct in_addr servers[], size_t count, struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0};
+	_cleanup_close_ int etc = -1;
+	char address[INET_ADDRSTRLEN];
+	struct stat st;
+
+	for (size_t i = 0; i < count && servers[i].s_addr != INADDR_ANY; i++)
+		if (!inet_ntop(AF_INET, &servers[i], address, sizeof(address)) ||
+			buf_printf(&text, "nameserver %s\n", address) < 0)
+			return err_oom(err, "name servers");
+	if (!text.len)
+		return 0;
+	etc = open_etc(where, err);
 	if (etc < 0)
-		return err_set(err, errno, "%s/etc: %s", where, strerror(errno));
-	if (unlinkat(etc, "hostname", 0) < 0 && errno != ENOENT)
-		return err_set(err, errno, "%s/etc/hostname: %s", where, strerror(errno));
-	file = openat(etc, "hostname", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (file < 0 || dprintf(file, "%s\n", name) < 0)
-		return err_set(err, errno, "%s/etc/hostname: %s", where, strerror(errno));
-	return 0;
+		return etc;
+	if (fstatat(etc, "resolv.conf", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		return 0;
+	return replace_etc(etc, "resolv.conf", text.data, err);
 }
 
 /* Removes what is on the root file system itself, the running programs' files included; their pages stay

@@ -2,6 +2,8 @@
 #ifndef INITRAMFS_ROOT_H
 #define INITRAMFS_ROOT_H
 
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "imager/base/err.h"
@@ -24,6 +26,12 @@ int root_check(const char *where, struct err *err);
 
 /* Sets the host's name, and the new root's /etc/hostname with it. */
 int root_name_host(const char *where, const char *name, struct err *err);
+
+/*
+ * Writes the new root's /etc/resolv.conf: one nameserver line for each up to the first 0.0.0.0. Nothing is
+ * done without any, and where the image has a link there, as then a resolver of its own writes that file.
+ */
+int root_name_servers(const char *where, const struct in_addr servers[], size_t count, struct err *err);
 
 /* Takes a root mounted by root_mount away again. */
 void root_drop(const char *where);

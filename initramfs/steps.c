@@ -250,6 +250,8 @@ int step_mount(struct agent *a, struct err *err)
 		r = root_check(AGENT_NEWROOT, err);
 	if (r == 0)
 		r = root_name_host(AGENT_NEWROOT, a->args.node, err);
+	if (r == 0)
+		r = root_name_servers(AGENT_NEWROOT, a->args.dns, BOOTARGS_DNS_MAX, err);
 	return r;
 }
 

@@ -52,6 +52,8 @@ static void take_address(
 	args->address = address;
 	args->gateway = n->gateway;
 	args->netmask = n->netmask;
+	for (size_t i = 0; i < n->dns_count && i < BOOTARGS_DNS_MAX; i++)
+		args->dns[i] = n->dns[i];
 }
 
 static int add_arguments(

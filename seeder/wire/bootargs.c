@@ -20,13 +20,19 @@ static void address_text(struct in_addr a, char ret[INET_ADDRSTRLEN])
 static int format_address(const struct bootargs *a, struct buf *ret)
 {
 	char address[INET_ADDRSTRLEN], gateway[INET_ADDRSTRLEN], netmask[INET_ADDRSTRLEN];
+	int r;
 
 	if (!a->has_address)
 		return 0;
 	address_text(a->address, address);
 	address_text(a->gateway, gateway);
 	address_text(a->netmask, netmask);
-	return buf_printf(ret, " ip=%s::%s:%s:%s::off", address, gateway, netmask, a->node);
+	r = buf_printf(ret, " ip=%s::%s:%s:%s::off", address, gateway, netmask, a->node);
+	for (size_t i = 0; r == 0 && i < BOOTARGS_DNS_MAX && a->dns[i].s_addr != INADDR_ANY; i++) {
+		address_text(a->dns[i], address);
+		r = buf_printf(ret, ":%s", address);
+	}
+	return r;
 }
 
 int bootargs_format(const struct bootargs *a, struct buf *ret)
@@ -91,10 +97,19 @@ static int take_optional_address(const char *text, struct in_addr *ret)
 	return inet_pton(AF_INET, text, ret) == 1 ? 0 : -EINVAL;
 }
 
-/* ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:AUTOCONF */
+static int take_dns(struct bootargs *a, char *const fields[BOOTARGS_DNS_MAX])
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < BOOTARGS_DNS_MAX && fields[i]; i++)
+		r = take_optional_address(fields[i], &a->dns[i]);
+	return r;
+}
+
+/* ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:AUTOCONF:DNS0:DNS1 */
 static int take_ip(struct bootargs *a, char *value)
 {
-	char *fields[7] = {0};
+	char *fields[7 + BOOTARGS_DNS_MAX] = {0};
 	size_t count = 0;
 
 	if (!strcmp(value, "dhcp"))
@@ -105,7 +120,7 @@ static int take_ip(struct bootargs *a, char *value)
 		inet_pton(AF_INET, fields[3], &a->netmask) != 1)
 		return -EINVAL;
 	a->has_address = 1;
-	return take_optional_address(fields[2], &a->gateway);
+	return take_optional_address(fields[2], &a->gateway) < 0 ? -EINVAL : take_dns(a, fields + 7);
 }
 
 static const struct key {
@@ -119,7 +134,7 @@ static const struct key {
 	{"swarmboot.release=", take_release, 1, "sha256: and 64 hex digits"},
 	{"swarmboot.seeder=", take_seeder, 1, "up to 4 http://ADDRESS:PORT, divided by commas"},
 	{"swarmboot.debug=", take_debug, 0, "0 or 1"},
-	{"ip=", take_ip, 0, "dhcp or CLIENT::GATEWAY:NETMASK:HOSTNAME:DEVICE:off"},
+	{"ip=", take_ip, 0, "dhcp or CLIENT::GATEWAY:NETMASK:HOSTNAME:DEVICE:off:DNS0:DNS1"},
 };
 
 static int take_word(struct bootargs *a, char *word, unsigned *seen, struct err *err)

@@ -1,7 +1,7 @@
 /*
  * What a node is told on its kernel command line, made by the seeder and read by the agent. All keys are
  * "swarmboot.KEY=VALUE"; the address is the kernel's own "ip=" (Documentation/admin-guide/nfs/nfsroot.rst):
- *   ip=CLIENT::GATEWAY:NETMASK:HOSTNAME:DEVICE:off  (SERVER and the rest empty; "ip=dhcp" asks DHCP)
+ *   ip=CLIENT::GATEWAY:NETMASK:HOSTNAME:DEVICE:off:DNS0:DNS1  (SERVER empty; "ip=dhcp" asks DHCP)
  */
 #ifndef WIRE_BOOTARGS_H
 #define WIRE_BOOTARGS_H
@@ -16,6 +16,7 @@
 
 #define BOOTARGS_SEEDERS_MAX 4
 #define BOOTARGS_URL_SIZE    128
+#define BOOTARGS_DNS_MAX     2 /* as many as "ip=" has room for */
 
 struct bootargs {
 	char node[64];           /* swarmboot.node */
@@ -26,6 +27,7 @@ struct bootargs {
 	size_t seeder_count;
 	int has_address;                          /* else DHCP */
 	struct in_addr address, gateway, netmask; /* gateway 0.0.0.0: none */
+	struct in_addr dns[BOOTARGS_DNS_MAX];     /* name servers; 0.0.0.0: none */
 	int debug;                                /* swarmboot.debug=1: agent logs at debug level */
 };
 

@@ -2,6 +2,7 @@
  * units. In a mount and a UTS namespace of the test's own, and as root. */
 #include "tests/unit/unit.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -91,6 +92,26 @@ static int fill(const char *path, size_t bytes)
 	return write_file(path, &(struct file_content){.data = zeros, .len = bytes, .mode = 0644}, NULL);
 }
 
+/* Two servers, none, and a link of the image's own, which stays. */
+static void check_servers(const char *where)
+{
+	struct in_addr servers[3] = {{.s_addr = htonl(0x0a000001)}, {.s_addr = htonl(0x0a000002)}};
+	_cleanup_free_ char *path = in(where, "etc/resolv.conf"), *text = NULL;
+	struct err err = {0};
+	char target[16] = "";
+
+	assert_int_equal(root_name_servers(where, servers, 3, &err), 0);
+	assert_int_equal(read_file(path, 100, &text, NULL, &err), 0);
+	assert_string_equal(text, "nameserver 10.0.0.1\nnameserver 10.0.0.2\n");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(root_name_servers(where, servers + 2, 1, &err), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(symlink("../run/x", path), 0);
+	assert_int_equal(root_name_servers(where, servers, 3, &err), 0);
+	assert_int_equal(readlink(path, target, sizeof(target) - 1), 8);
+	assert_string_equal(target, "../run/x");
+}
+
 static void check_mounted(const char *where)
 {
 	_cleanup_free_ char *hostname = in(where, "etc/hostname"), *big = in(where, "big"), *text = NULL;
@@ -101,6 +122,7 @@ static void check_mounted(const char *where)
 	assert_int_equal(root_name_host(where, "n042", &err), 0);
 	assert_int_equal(read_file(hostname, 100, &text, NULL, &err), 0);
 	assert_string_equal(text, "n042\n");
+	check_servers(where);
 	assert_int_equal(uname(&name), 0);
 	assert_string_equal(name.nodename, "n042");
 	assert_int_equal(fill(big, 1 * MIB), 0);

@@ -27,8 +27,10 @@ static void test_bootargs_round(void **state)
 	assert_int_equal(digest_parse("sha256:" HEX, &a.release), 0);
 	(void)inet_pton(AF_INET, "10.0.0.11", &a.address);
 	(void)inet_pton(AF_INET, "255.255.255.0", &a.netmask);
+	(void)inet_pton(AF_INET, "10.0.0.3", &a.dns[0]);
+	(void)inet_pton(AF_INET, "10.0.0.4", &a.dns[1]);
 	assert_int_equal(bootargs_format(&a, &text), 0);
-	assert_non_null(strstr(text.data, " ip=10.0.0.11:::255.255.255.0:n1::off"));
+	assert_non_null(strstr(text.data, " ip=10.0.0.11:::255.255.255.0:n1::off:10.0.0.3:10.0.0.4"));
 	assert_int_equal(bootargs_parse(text.data, &b, &err), 0);
 	assert_memory_equal(&a, &b, sizeof(a));
 }
@@ -46,6 +48,7 @@ static void test_bootargs_faults(void **state)
 		{GOOD " swarmboot.seeder=ftp://x", "swarmboot.seeder= is wrong"},
 		{GOOD " swarmboot.seeder=http://1,http://2,http://3,http://4,http://5", "up to 4"},
 		{GOOD " ip=10.0.0.1", "ip= is wrong"},
+		{GOOD " ip=10.0.0.1:::255.0.0.0:::off:x", "ip= is wrong"},
 		{GOOD " ip=10.0.0.1::bad:255.0.0.0", "ip= is wrong"},
 		{GOOD " ip=10.0.0.1::::h::off", "ip= is wrong"},
 	};
