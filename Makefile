@@ -156,6 +156,7 @@ SRC_imager := \
 	imager/source/source.c \
 	imager/source/tar.c \
 	imager/squash/blockcache.c \
+	imager/squash/blockhash.c \
 	imager/squash/blockpack.c \
 	imager/squash/compare.c \
 	imager/squash/data.c \

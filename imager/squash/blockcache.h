@@ -1,7 +1,8 @@
 /*
- * Compressed blocks of earlier packs, found by what they are compressed from and how: SHA-256 over the
- * version of libzstd, level and content. They stand in pack files in the folder "block" of the cache, one
- * file for each packing that made new ones:
+ * Compressed blocks of earlier packs, found by what they are compressed from and how: the hash of the
+ * content (blockhash.h) by a key made of the folder's secret, the version of libzstd and the level. They
+ *stand in pack files in the folder "block" of the cache, one file for each packing that made new ones, beside
+ *the secret, ".key":
  *
  *	16 bytes of magic
  *	the blocks, one after the other
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "imager/cache/cache.h"
+#include "imager/squash/blockhash.h"
 
 struct blockcache;
 
@@ -30,8 +32,9 @@ void blockcache_close(struct blockcache *c, int keep);
  * is its length, 0 for a block that compressing makes no smaller. 0 when it is not known; *ret_key is then
  * what blockcache_add wants.
  */
-int blockcache_find(struct blockcache *c, const void *data, uint32_t size, struct digest *ret_key, void *out,
-	uint32_t *ret_size);
-void blockcache_add(struct blockcache *c, const struct digest *key, const void *packed, uint32_t size);
+int blockcache_find(struct blockcache *c, const void *data, uint32_t size, struct blockhash_value *ret_key,
+	void *out, uint32_t *ret_size);
+void blockcache_add(
+	struct blockcache *c, const struct blockhash_value *key, const void *packed, uint32_t size);
 
 #endif

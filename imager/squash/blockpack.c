@@ -11,13 +11,14 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
 #include "imager/cache/cache.h"
+#include "imager/format/digest.h"
 
 #define SUFFIX ".pack"
 /* Rows held in memory: 12 MiB, for some 40 GiB of images. */
 #define ROWS_MAX  (192 * 1024)
 #define PACKS_MAX 256
 
-static const char magic[16] = "swarmboot blocks";
+static const char magic[16] = "swarmboot block2";
 
 struct tail {
 	char magic[16];
@@ -117,13 +118,13 @@ static size_t list_packs(DIR *dir, struct found **ret)
 	return count;
 }
 
-void blockpacks_load(struct blockpacks *p, const char *folder)
+void blockpacks_load(struct blockpacks *p, const char *folder, const struct blockhash *hash)
 {
 	_cleanup_closedir_ DIR *dir = opendir(folder);
 	_cleanup_free_ struct found *found = NULL;
 	size_t count = dir ? list_packs(dir, &found) : 0, rows = 0;
 
-	*p = (struct blockpacks){.items = calloc(PACKS_MAX, sizeof(*p->items))};
+	*p = (struct blockpacks){.hash = hash, .items = calloc(PACKS_MAX, sizeof(*p->items))};
 	for (size_t i = 0; p->items && i < count && p->count < PACKS_MAX; i++) {
 		struct blockpack pack = {.fd = openat(dirfd(dir), found[i].name, O_RDONLY | O_CLOEXEC)};
 		int r = pack.fd < 0 ? -errno : load_rows(&pack, ROWS_MAX - rows);
@@ -150,7 +151,7 @@ void blockpacks_release(struct blockpacks *p)
 	*p = (struct blockpacks){0};
 }
 
-int blockpacks_find(const struct blockpacks *p, const struct digest *key, struct blockpack_hit *ret)
+int blockpacks_find(const struct blockpacks *p, const struct blockhash_value *key, struct blockpack_hit *ret)
 {
 	const struct blockpack_row wanted = {.key = *key};
 
@@ -167,23 +168,13 @@ int blockpacks_find(const struct blockpacks *p, const struct digest *key, struct
 	return 0;
 }
 
-static int check_of(const void *data, uint32_t size, uint8_t ret[16])
+int blockpack_read(const struct blockpacks *p, const struct blockpack_hit *hit, void *data)
 {
-	struct digest d;
-	int r = digest_bytes(data, size, &d);
-
-	if (r == 0)
-		memcpy(ret, d.bytes, 16);
-	return r;
-}
-
-int blockpack_read(const struct blockpack_hit *hit, void *data)
-{
-	uint8_t check[16];
+	struct blockhash_value check;
 
 	if (read_exact(hit->pack->fd, data, hit->row->size, hit->row->offset) < 0 ||
-		check_of(data, hit->row->size, check) < 0 ||
-		memcmp(check, hit->row->check, sizeof(check)) != 0)
+		blockhash_of(p->hash, data, hit->row->size, &check) < 0 ||
+		memcmp(check.bytes, hit->row->check.bytes, sizeof(check.bytes)) != 0)
 		return -EIO;
 	return 0;
 }
@@ -217,14 +208,14 @@ static int grow(struct blockpack_writer *w)
 	return 0;
 }
 
-void blockpack_add(struct blockpack_writer *w, const char *folder, const struct digest *key, const void *data,
-	uint32_t size)
+void blockpack_add(struct blockpack_writer *w, const char *folder, const struct blockhash_value *key,
+	const void *data, uint32_t size)
 {
 	struct blockpack_row row = {.key = *key, .size = size};
 
 	if (w->is_broken || w->count == ROWS_MAX)
 		return;
-	if (begin(w, folder) < 0 || grow(w) < 0 || check_of(data, size, row.check) < 0 ||
+	if (begin(w, folder) < 0 || grow(w) < 0 || blockhash_of(w->hash, data, size, &row.check) < 0 ||
 		write_full(w->fd, data, size) < 0) {
 		w->is_broken = 1;
 		return;

@@ -5,15 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "imager/format/digest.h"
+#include "imager/squash/blockhash.h"
 
-/* In this machine's byte order: caches do not travel. */
+/* In this machine's byte order: a cache serves machines of one kind. */
 struct blockpack_row {
-	struct digest key;
+	struct blockhash_value key;
 	uint64_t offset;
 	uint32_t size; /* bytes; 0: compressing makes the block no smaller */
 	uint32_t unused;
-	uint8_t check[16]; /* the first bytes of the SHA-256 of what is stored */
+	struct blockhash_value check; /* of what is stored */
 };
 
 struct blockpack {
@@ -24,7 +24,8 @@ struct blockpack {
 };
 
 struct blockpacks {
-	struct blockpack *items; /* the newest first */
+	const struct blockhash *hash; /* borrowed */
+	struct blockpack *items;      /* the newest first */
 	size_t count;
 };
 
@@ -34,14 +35,15 @@ struct blockpack_hit {
 };
 
 /* Whatever is good in the folder, as far as its rows are not too many to hold. */
-void blockpacks_load(struct blockpacks *p, const char *folder);
+void blockpacks_load(struct blockpacks *p, const char *folder, const struct blockhash *hash);
 void blockpacks_release(struct blockpacks *p);
-int blockpacks_find(const struct blockpacks *p, const struct digest *key, struct blockpack_hit *ret);
+int blockpacks_find(const struct blockpacks *p, const struct blockhash_value *key, struct blockpack_hit *ret);
 /* row->size bytes to data. 0, or -EIO when they are not what was stored. Thread-safe. */
-int blockpack_read(const struct blockpack_hit *hit, void *data);
+int blockpack_read(const struct blockpacks *p, const struct blockpack_hit *hit, void *data);
 
-/* A new pack file; zeroed, with fd -1. The first block makes the file. */
+/* A new pack file; zeroed but for fd, -1, and hash. The first block makes the file. */
 struct blockpack_writer {
+	const struct blockhash *hash; /* borrowed */
 	int fd;
 	char *temp;
 	uint64_t offset;
@@ -50,8 +52,8 @@ struct blockpack_writer {
 	int is_broken; /* it could not be written: nothing of it is kept */
 };
 
-void blockpack_add(struct blockpack_writer *w, const char *folder, const struct digest *key, const void *data,
-	uint32_t size);
+void blockpack_add(struct blockpack_writer *w, const char *folder, const struct blockhash_value *key,
+	const void *data, uint32_t size);
 /* keep: the file gets its name. All is released. */
 void blockpack_finish(struct blockpack_writer *w, const char *folder, int keep);
 

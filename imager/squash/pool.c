@@ -59,7 +59,7 @@ static int compress(const struct squash_pool *p, ZSTD_CCtx *context, struct squa
 
 static void work_on(const struct squash_pool *p, ZSTD_CCtx *context, struct squash_block *b)
 {
-	struct digest key;
+	struct blockhash_value key;
 	uint32_t size = 0;
 
 	b->out_size = 0;
