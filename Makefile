@@ -337,7 +337,7 @@ $(SWARM_PEER): $(call obj,tests/netns/swarm_peer.c) $(call ar,seeder swarm wire 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,seeder swarm wire format base)
 
-PROVE := prove --exec tests/run
+PROVE := prove --timer --failures --comments --exec tests/run
 CLI_TESTS = $(wildcard tests/cli/*.bats)
 NETNS_TESTS = $(wildcard tests/netns/*.bats)
 QEMU_TESTS = $(wildcard tests/qemu/*.bats)

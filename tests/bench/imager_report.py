@@ -1,11 +1,9 @@
 """Table and plot of `make bench-imager`. The keys with their limits are here and nowhere else."""
 
-import json
-import os
 import statistics
-from collections import namedtuple
 
-Key = namedtuple("Key", "name meaning must goal")
+import report
+from report import Key
 
 KEYS = (
     Key("pack_wall_vs_mksquashfs", "our pack's wall time / mksquashfs's", 1.05, 0.95),
@@ -20,32 +18,12 @@ KEYS = (
 )
 
 
-def save(path, value):
-    """Complete or not at all."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    if all(isinstance(v, (int, float)) for v in value.values()):
-        value = {key.name: round(value[key.name], 4) for key in KEYS if key.name in value}
-    with open(path + ".new", "w", encoding="ascii") as file:
-        json.dump(value, file, indent=1)
-        file.write("\n")
-    os.replace(path + ".new", path)
-
-
-def verdict(key, value):
-    if value is None:
-        return "not measured"
-    if value <= key.goal:
-        return "goal"
-    return "must" if value <= key.must else "missed"
-
-
-def shown(value):
-    return "" if value is None else f"{value:.2f}" if value >= 2 else f"{value:.3f}"
-
-
 def text_table(values):
-    return "\n".join(f"{key.name:26} {shown(values.get(key.name)):>8}  must {key.must:<5g} goal {key.goal:<5g} "
-                     f"{verdict(key, values.get(key.name))}" for key in KEYS)
+    return report.text_table(KEYS, values)
+
+
+def rounded(values):
+    return report.rounded(KEYS, values)
 
 
 def contender_rows(runs, order):
@@ -86,9 +64,7 @@ def markdown(values, runs):
     said = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = ["# The imager against its rivals", "",
              "Written by `make bench-imager` from `build/bench/imager.json`; medians of runs that took turns on one machine.",
-             "", "| key | is | measured | must | goal | met |", "|---|---|---|---|---|---|"]
-    lines += [f"| `{key.name}` | {key.meaning} | {shown(values.get(key.name))} | {key.must:g} | {key.goal:g} | "
-              f"{verdict(key, values.get(key.name))} |" for key in KEYS]
+             "", *report.key_table(KEYS, values)]
     lines += ["", "![each value as a share of its limit](imager.svg)", "",
               f"{machine['cpus']} CPUs; {said}.{' One run of each (quick).' if machine['quick'] else ''}", ""]
     if "packs" in runs:
@@ -109,32 +85,5 @@ def markdown(values, runs):
     return "\n".join(lines)
 
 
-def svg(values):
-    """One bar a key: the value as a share of its must, with ticks for goal and must."""
-    width, left, bar, row, scale = 760, 200, 420, 30, 420 / 1.25
-    height = row * (len(KEYS) + 2)
-    colours = {"goal": "#2a7", "must": "#da3", "missed": "#c33"}
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
-           f'<rect width="{width}" height="{height}" fill="#fff"/>',
-           f'<text x="{left}" y="20">share of the limit: shorter is better, | is the goal, the line is the must</text>']
-    for i, key in enumerate(KEYS):
-        value, y = values.get(key.name), row * (i + 1) + 8
-        out.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{key.name}</text>')
-        if value is None:
-            continue
-        length = min(value / key.must * scale, bar)
-        out.append(f'<rect x="{left}" y="{y}" width="{length:.1f}" height="18" fill="{colours[verdict(key, value)]}"/>')
-        goal = left + key.goal / key.must * scale
-        out.append(f'<line x1="{goal:.1f}" y1="{y - 3}" x2="{goal:.1f}" y2="{y + 21}" stroke="#333" stroke-width="2"/>')
-        out.append(f'<text x="{left + bar + 12}" y="{y + 14}">{shown(value)} of {key.must:g}</text>')
-    must = left + scale
-    out += [f'<line x1="{must:.1f}" y1="{row}" x2="{must:.1f}" y2="{height - row + 8}" stroke="#c33" stroke-dasharray="4"/>',
-            "</svg>", ""]
-    return "\n".join(out)
-
-
 def write(folder, values, runs):
-    os.makedirs(folder, exist_ok=True)
-    for name, text in (("imager.md", markdown(values, runs)), ("imager.svg", svg(values))):
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-            file.write(text)
+    report.write(folder, "imager", markdown(values, runs), report.svg(KEYS, values))
