@@ -193,6 +193,7 @@ SRC_seeder := \
 	seeder/clusterfile.c \
 	seeder/clusternet.c \
 	seeder/clusternode.c \
+	seeder/clusterrack.c \
 	seeder/clusterrow.c \
 	seeder/dnsmasq.c \
 	seeder/dnsmasqconf.c \

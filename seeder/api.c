@@ -181,7 +181,8 @@ static void get_blob(void *arg, const struct httpd_request *q, struct httpd_answ
 
 /* ---- the swarm ---- */
 
-/* Nodes whose address the file does not give are known by where they asked for their script. */
+/* Nodes whose address the file does not give are known by where they asked for their script; who is not known
+ * at all, by the racks' ranges. */
 int api_rack_of(struct in_addr address, void *head)
 {
 	const struct head *h = head;
@@ -190,7 +191,7 @@ int api_rack_of(struct in_addr address, void *head)
 
 	if (row)
 		node = cluster_node_by_mac(h->cluster, row->mac);
-	return node ? node->rack_index : -1;
+	return cluster_rack_of(h->cluster, node, address);
 }
 
 static void get_announce(void *arg, const struct httpd_request *q, struct httpd_answer *answer)

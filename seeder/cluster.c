@@ -1,9 +1,10 @@
 /*
- * Owns the cluster struct: its end, the look-ups by MAC, name and address, and its keyring. How it is read is
- * in clusterfile.c.
+ * Owns the cluster struct: its end, the look-ups by MAC, name and address, the rack of an address, and its
+ * keyring. How it is read is in clusterfile.c.
  */
 #include "seeder/cluster.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 void cluster_free(struct cluster *c)
@@ -19,6 +20,8 @@ void cluster_free(struct cluster *c)
 	free(c->networks);
 	free(c->groups);
 	free(c->nodes);
+	free(c->racks);
+	free(c->ranges);
 	free(c->by_mac);
 	free(c->by_name);
 	free(c->by_address);
@@ -83,6 +86,34 @@ const struct cluster_network *cluster_network_of(const struct cluster *c, struct
 		if (cluster_network_has(&c->networks[i], address))
 			return &c->networks[i];
 	return NULL;
+}
+
+static const struct cluster_rack_range *range_of(const struct cluster *c, struct in_addr address)
+{
+	uint32_t wanted = ntohl(address.s_addr);
+	size_t low = 0, high = c->range_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->ranges[middle].last < wanted)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < c->range_count && c->ranges[low].first <= wanted ? &c->ranges[low] : NULL;
+}
+
+int cluster_rack_of(const struct cluster *c, const struct cluster_node *node, struct in_addr address)
+{
+	const struct cluster_rack_range *range;
+
+	if (node && *node->rack)
+		return (int)node->rack_index;
+	range = range_of(c, address);
+	if (range)
+		return (int)range->rack;
+	return node ? (int)node->rack_index : -1;
 }
 
 int cluster_keyring(const struct cluster *c, struct minisign_keyring *ret, struct err *err)

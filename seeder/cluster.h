@@ -40,12 +40,18 @@ struct cluster_group {
 	char *cmdline;                  /* further kernel arguments, "" for none */
 };
 
+/* Addresses first to last, in host order, all of one rack. */
+struct cluster_rack_range {
+	uint32_t first, last;
+	size_t rack; /* index into racks */
+};
+
 struct cluster_node {
 	char name[CLUSTER_NAME_SIZE];
 	char mac[MAC_TEXT_SIZE];
 	size_t group;                 /* index into groups */
-	char rack[CLUSTER_NAME_SIZE]; /* "": none named */
-	int rack_index;               /* racks counted from 0 as they appear in the file */
+	char rack[CLUSTER_NAME_SIZE]; /* by its name or its own address; "": that does not tell */
+	size_t rack_index;            /* index into racks */
 	int has_address;
 	struct in_addr address;
 };
@@ -63,6 +69,11 @@ struct cluster {
 	size_t group_count;
 	struct cluster_node *nodes; /* in the order of the file */
 	size_t node_count;
+	/* Those of `racks:`, then those that nodes name; nodes without one share the rack "". */
+	char (*racks)[CLUSTER_NAME_SIZE];
+	size_t rack_count;
+	struct cluster_rack_range *ranges; /* sorted, none overlaps another */
+	size_t range_count;
 	size_t *by_mac, *by_name, *by_address; /* indexes into nodes, sorted */
 };
 
@@ -78,6 +89,12 @@ const struct cluster_node *cluster_node_by_name(const struct cluster *c, const c
 const struct cluster_node *cluster_node_by_address(const struct cluster *c, struct in_addr address);
 /* The network the address lies in, or NULL. */
 const struct cluster_network *cluster_network_of(const struct cluster *c, struct in_addr address);
+
+/*
+ * The rack, as an index into racks, of a node (NULL: none of the file's) that speaks from this address
+ * (0.0.0.0: not known): the node's own, else the one whose range holds the address. -1: no node, no range.
+ */
+int cluster_rack_of(const struct cluster *c, const struct cluster_node *node, struct in_addr address);
 
 int cluster_network_has(const struct cluster_network *n, struct in_addr address);
 

@@ -29,6 +29,7 @@ static void reader_release(struct cluster_reader *r)
 		free(r->raw[i].address);
 	}
 	free(r->raw);
+	cluster_racks_release(r);
 	free(r->store);
 	free(r->state);
 	yaml_strings_release(&r->trust);
@@ -170,6 +171,7 @@ static const struct yaml_key cluster_keys[] = {
 		.keys = swarm_keys},
 	{.name = "networks", .kind = YAML_TABLE, .each = each_network, .required = 1},
 	{.name = "groups", .kind = YAML_TABLE, .each = each_group, .required = 1},
+	{.name = "racks", .kind = YAML_TABLE, .each = cluster_rack_read},
 	{.name = "nodes", .kind = YAML_TABLE, .each = cluster_node_read},
 	{0},
 };
@@ -234,6 +236,8 @@ static int read_cluster(struct cluster_reader *reader, struct yaml_node *root, s
 	reader->cluster->chains = (unsigned)reader->swarm.chains;
 	if (r == 0)
 		r = cluster_nodes_finish(reader, err);
+	if (r == 0)
+		r = cluster_racks_finish(reader, err);
 	return r == 0 ? take_paths(reader, err) : r;
 }
 

@@ -37,13 +37,12 @@ int cluster_network_is_host(const struct cluster_network *n, struct in_addr a)
 	return cluster_network_has(n, a) && part != 0 && part != ~host_order(n->netmask);
 }
 
-static int parse_address(const char *text, struct in_addr *ret)
+int cluster_parse_address(const char *text, struct in_addr *ret)
 {
 	return inet_pton(AF_INET, text, ret) == 1 ? 0 : -EINVAL;
 }
 
-/* Cuts text at the divider and gives what follows, or NULL. */
-static char *cut(char *text, char divider)
+char *cluster_cut(char *text, char divider)
 {
 	char *at = strchr(text, divider);
 
@@ -54,10 +53,10 @@ static char *cut(char *text, char divider)
 
 static int take_own_address(struct cluster_network *n, char *text)
 {
-	char *prefix = cut(text, '/');
+	char *prefix = cluster_cut(text, '/');
 	uint32_t bits;
 
-	if (!prefix || parse_address(text, &n->address) < 0 || parse_u32(prefix, &bits) < 0)
+	if (!prefix || cluster_parse_address(text, &n->address) < 0 || parse_u32(prefix, &bits) < 0)
 		return -EINVAL;
 	if (bits < 8 || bits > 30)
 		return -EINVAL;
@@ -68,9 +67,9 @@ static int take_own_address(struct cluster_network *n, char *text)
 
 static int take_range(struct cluster_network *n, char *text)
 {
-	char *last = cut(text, '-');
+	char *last = cluster_cut(text, '-');
 
-	if (!last || parse_address(text, &n->first) < 0 || parse_address(last, &n->last) < 0)
+	if (!last || cluster_parse_address(text, &n->first) < 0 || cluster_parse_address(last, &n->last) < 0)
 		return -EINVAL;
 	return host_order(n->first) <= host_order(n->last) ? 0 : -EINVAL;
 }
@@ -87,13 +86,13 @@ static int check_range(struct yaml_node *at, const struct cluster_network *n, st
 static int take_gateway(
 	struct yaml_node *at, struct cluster_network *n, const struct raw_network *raw, struct err *err)
 {
-	if (raw->gateway &&
-		(parse_address(raw->gateway, &n->gateway) < 0 || !cluster_network_is_host(n, n->gateway)))
+	if (raw->gateway && (cluster_parse_address(raw->gateway, &n->gateway) < 0 ||
+				    !cluster_network_is_host(n, n->gateway)))
 		return yaml_fault(at, "gateway", err, "'%.40s' is no address of this network", raw->gateway);
 	if (raw->dns.count > CLUSTER_DNS_MAX)
 		return yaml_fault(at, "dns", err, "at most %d servers are allowed", CLUSTER_DNS_MAX);
 	for (size_t i = 0; i < raw->dns.count; i++)
-		if (parse_address(raw->dns.items[i], &n->dns[n->dns_count++]) < 0)
+		if (cluster_parse_address(raw->dns.items[i], &n->dns[n->dns_count++]) < 0)
 			return yaml_fault(at, "dns", err, "'%.40s' is no IPv4 address", raw->dns.items[i]);
 	return 0;
 }

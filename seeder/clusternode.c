@@ -82,20 +82,6 @@ static int take_node_address(
 	return 0;
 }
 
-/* Racks are few and their nodes stand together, so the search is short. */
-static int rack_index(const struct cluster *c, size_t node)
-{
-	int next = 0;
-
-	for (size_t i = node; i-- > 0;) {
-		if (!strcmp(c->nodes[i].rack, c->nodes[node].rack))
-			return c->nodes[i].rack_index;
-		if (c->nodes[i].rack_index >= next)
-			next = c->nodes[i].rack_index + 1;
-	}
-	return next;
-}
-
 static int finish_rows(struct cluster_reader *reader, struct err *err)
 {
 	struct cluster *c = reader->cluster;
@@ -108,7 +94,6 @@ static int finish_rows(struct cluster_reader *reader, struct err *err)
 			return unknown_group(c, raw, err);
 		if (raw->rack)
 			(void)snprintf(n->rack, sizeof(n->rack), "%s", raw->rack);
-		n->rack_index = rack_index(c, i);
 		if (take_node_address(c, n, raw, err) < 0)
 			return -EINVAL;
 	}

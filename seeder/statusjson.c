@@ -27,6 +27,14 @@ static json_t *phases_of(const struct report *r)
 	return list;
 }
 
+static const char *rack_of(
+	const struct status_row *row, const struct cluster_node *node, const struct cluster *cluster)
+{
+	int rack = cluster_rack_of(cluster, node, row->address);
+
+	return rack < 0 ? "" : cluster->racks[rack];
+}
+
 static json_t *node_of(const struct status_row *row, const struct cluster *cluster)
 {
 	const struct cluster_node *node = cluster_node_by_mac(cluster, row->mac);
@@ -35,15 +43,15 @@ static json_t *node_of(const struct status_row *row, const struct cluster *clust
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:o,s:I,"
 			 "s:I,s:o}",
 		"node", text(row->node), "mac", text(row->mac), "group",
-		text(node ? cluster->groups[node->group].name : ""), "rack", text(node ? node->rack : ""),
-		"phase", text(phase_name(r->phase)), "percent", (int)r->percent, "release", text(r->release),
-		"image", text(r->image), "profile", text(r->profile), "sequence", (json_int_t)r->sequence,
-		"since", (json_int_t)row->since, "seen", (json_int_t)row->seen, "error", text(row->error),
-		"failed", r->failed, "state", text(r->state), "failed_units", text(r->failed_units),
-		"bytes_from_seeder", (json_int_t)r->bytes_from_seeder, "bytes_from_peers",
-		(json_int_t)r->bytes_from_peers, "boot_id", text(r->boot_id), "agent_rss",
-		(json_int_t)r->agent_rss, "bytes_by_http", (json_int_t)r->bytes_by_http, "phases",
-		phases_of(r));
+		text(node ? cluster->groups[node->group].name : ""), "rack",
+		text(rack_of(row, node, cluster)), "phase", text(phase_name(r->phase)), "percent",
+		(int)r->percent, "release", text(r->release), "image", text(r->image), "profile",
+		text(r->profile), "sequence", (json_int_t)r->sequence, "since", (json_int_t)row->since,
+		"seen", (json_int_t)row->seen, "error", text(row->error), "failed", r->failed, "state",
+		text(r->state), "failed_units", text(r->failed_units), "bytes_from_seeder",
+		(json_int_t)r->bytes_from_seeder, "bytes_from_peers", (json_int_t)r->bytes_from_peers,
+		"boot_id", text(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "bytes_by_http",
+		(json_int_t)r->bytes_by_http, "phases", phases_of(r));
 }
 
 static int add_node(json_t *list, const struct status_row *row, const struct cluster *cluster)

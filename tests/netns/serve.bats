@@ -347,3 +347,26 @@ child() {
 		--bt-tracker="$URL/announce" --dir got image.torrent
 	cmp "got/${root##*/}" "$root"
 }
+
+@test "a node known by its address alone is in the rack of that address" {
+	cluster_file | sed 's/^groups:/racks:\n  r1: {nodes: n001}\n  r2: {addresses: 10.77.0.100-10.77.0.149}\n&/' >cluster.yaml
+	serve
+	root=$(blob .release.root.digest)
+	hash=$(get "/v1/torrents/sha256:${root##*/}.torrent" | python3 -c \
+		'import hashlib, sys; i = sys.stdin.buffer.read(); print(hashlib.sha1(i[i.index(b"4:info") + 6 : -1]).hexdigest())')
+	announce() { # ADDRESS: who feeds it
+		ip -n "$NS_PREFIX-client" address add "$1/24" dev eth0
+		get "/announce?info_hash=$(sed 's/../%&/g' <<<"$hash")&port=6881&left=307200&event=started" --interface "$1" |
+			python3 -c 'import sys; p = sys.stdin.buffer.read().split(b":", 6)[-1][:4]; print(*p, sep=".")'
+	}
+	[ "$(announce 10.77.0.140)" = 10.77.0.1 ]
+	[ "$(announce 10.77.0.141)" = 10.77.0.140 ]
+	[ "$(announce 10.77.0.149)" = 10.77.0.141 ]
+	# not in a rack, no node: the seeder first, as everybody who is no node
+	[ "$(announce 10.77.0.150)" = 10.77.0.1 ]
+	# a node without an address of its own, known by where it boots from
+	ip -n "$NS_PREFIX-client" address add 10.77.0.110/24 dev eth0
+	get /v1/boot/52:54:00:aa:00:03.ipxe --interface 10.77.0.110 >/dev/null
+	[ "$(row k001 .rack)" = r2 ]
+	[ "$(row n001 .rack)" = r1 ]
+}

@@ -72,6 +72,85 @@ static void test_nodes(void **state)
 	assert_null(cluster_network_of(c, address("10.78.0.1")));
 }
 
+#define RACKS                                                                                                \
+	"racks:\n"                                                                                           \
+	"  r1: {nodes: \"n[001-002],n004\"}\n"                                                               \
+	"  r2:\n"                                                                                            \
+	"    subnet: 10.77.0.32/28\n"                                                                        \
+	"    addresses: [10.77.0.10-10.77.0.20, 10.77.0.22-10.77.0.22]\n"                                    \
+	"    nodes: [n007, \"n[005-006]\"]\n"
+#define MAC(n) "mac: \"52:54:00:aa:00:0" n "\", group: compute"
+#define RACK_NODES                                                                                                                         \
+	"nodes:\n"                                                                                                                         \
+	"  n003: {" MAC(                                                                                                                   \
+		"3") "}\n"                                                                                                                 \
+		     "  n001: {" MAC(                                                                                                      \
+			     "1") "}\n"                                                                                                    \
+				  "  n002: {" MAC(                                                                                         \
+					  "2") ", rack: r1, address: 10.77.0.9}\n"                                                         \
+					       "  n004: {" MAC(                                                                            \
+						       "4") ", address: 10.77.0.21}\n"                                                     \
+							    "  n005: {" MAC(                                                               \
+								    "5") ", address: 10.77.0.20}\n"                                        \
+									 "  n006: {" MAC(                                                  \
+										 "6") ", address: "                                        \
+										      "10.77.0.99}\n"                                      \
+										      "  n007: {" MAC(                                     \
+											      "7") ", "                                    \
+												   "rack: "                                \
+												   "r2}\n"                                 \
+												   "  "                                    \
+												   "n008: "                                \
+												   "{" MAC("8") ", address: 10.77.0.47}\n" \
+														"  n009: {" MAC(           \
+															"9") ", rack: r9, address: 10.77.0.48}\n"
+#define RACK_FILE SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS RACKS RACK_NODES
+
+/* Named by the list, by the node, by the node's own address, by the one it speaks from. */
+static void test_racks(void **state)
+{
+	static const struct {
+		const char *node, *from, *rack; /* NULL: none */
+	} rows[] = {
+		{"n001", "0.0.0.0", "r1"},
+		{"n001", "10.77.0.10", "r1"}, /* its name is stronger */
+		{"n002", "10.77.0.9", "r1"},
+		{"n004", "0.0.0.0", "r1"},
+		{"n005", "0.0.0.0", "r2"},
+		{"n006", "0.0.0.0", "r2"},
+		{"n007", "0.0.0.0", "r2"},
+		{"n008", "0.0.0.0", "r2"},
+		{"n009", "10.77.0.48", "r9"},
+		{"n003", "0.0.0.0", ""},
+		{"n003", "10.77.0.9", ""},
+		{"n003", "10.77.0.10", "r2"},
+		{"n003", "10.77.0.20", "r2"},
+		{"n003", "10.77.0.21", ""},
+		{"n003", "10.77.0.22", "r2"},
+		{"n003", "10.77.0.31", ""},
+		{"n003", "10.77.0.32", "r2"},
+		{"n003", "10.77.0.47", "r2"},
+		{"n003", "10.77.0.48", ""},
+		{NULL, "10.77.0.33", "r2"},
+		{NULL, "10.77.0.48", NULL},
+		{NULL, "0.0.0.0", NULL},
+	};
+	_cleanup_cluster_ struct cluster *c = NULL;
+	struct err err = {0};
+
+	if (load_cluster(state, RACK_FILE, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(c->rack_count, 4);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct cluster_node *n = rows[i].node ? cluster_node_by_name(c, rows[i].node) : NULL;
+		int rack = cluster_rack_of(c, n, address(rows[i].from));
+
+		assert_true(!rows[i].node || n);
+		if ((rack < 0) != !rows[i].rack || (rack >= 0 && strcmp(c->racks[rack], rows[i].rack) != 0))
+			fail_msg("row %zu: in rack %d", i, rack);
+	}
+}
+
 static void test_without_nodes(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = NULL;
@@ -83,6 +162,7 @@ static void test_without_nodes(void **state)
 
 #define NET(a, r)  "networks:\n  boot: {interface: sbr0, address: " a ", range: " r "}\n"
 #define NODE(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" text "\n"
+#define WITH(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" N1 text
 #define N1         "  n1: {mac: \"52:54:00:aa:00:01\", group: compute, address: 10.77.0.11}\n"
 
 static const struct {
@@ -141,6 +221,27 @@ static const struct {
 		":15: address: 10.77.0.255 is in none of the networks"},
 	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, address: 10.77.0}"),
 		":15: address: '10.77.0' is no IPv4 address"},
+	{WITH("racks:\n  r1: {}\n"), ":17: r1: names nothing; nodes, subnet and addresses are allowed"},
+	{WITH("racks:\n  R: {nodes: n1}\n"), ":17: R: is no name"},
+	{WITH("racks:\n  r1: {node: n1}\n"), ":17: node: unknown key; allowed are nodes, subnet, addresses"},
+	{WITH("racks:\n  r1:\n    nodes:\n      - n1\n      - n2\n"), ":20: nodes: there is no node 'n2'"},
+	{WITH("racks:\n  r1: {nodes: \"n[1\"}\n"), ":17: nodes: 'n[1': one pair of brackets is allowed"},
+	{WITH("racks:\n  r1: {nodes: n1}\n  r2: {nodes: n1}\n"), ":18: nodes: n1 is in rack 'r1' already"},
+	{NODE("  n1: {mac: \"52:54:00:aa:00:01\", group: k3s, rack: r1}") "racks:\n  r2: {nodes: n1}\n",
+		":17: nodes: n1 is in rack 'r1' already"},
+	{WITH("racks:\n  r1: {nodes: n1}\n  r2: {subnet: 10.77.0.8/29}\n"),
+		":15: address: is one of rack 'r2', but n1 is in rack 'r1'"},
+	{WITH("racks:\n  r1: {subnet: 10.77.0.9/29}\n"),
+		":17: subnet: '10.77.0.9/29' is not allowed: a subnet"},
+	{WITH("racks:\n  r1: {subnet: 10.77.0.8/33}\n"), ":17: subnet: '10.77.0.8/33' is not allowed"},
+	{WITH("racks:\n  r1: {subnet: 10.77.0.8}\n"), ":17: subnet: '10.77.0.8' is not allowed"},
+	{WITH("racks:\n  r1: {subnet: 10.78.0.0/24}\n"),
+		":17: subnet: 10.78.0.0/24 is in none of the networks"},
+	{WITH("racks:\n  r1: {addresses: 10.77.0.9-10.77.0.8}\n"),
+		":17: addresses: '10.77.0.9-10.77.0.8' is not allowed: FIRST-LAST"},
+	{WITH("racks:\n  r1: {addresses: 10.77.0.9-}\n"), ":17: addresses: '10.77.0.9-' is not allowed"},
+	{WITH("racks:\n  r1: {subnet: 10.77.0.0/28}\n  r2: {addresses: 10.77.0.15-10.77.0.20}\n"),
+		":18: addresses: has addresses of rack 'r1'"},
 	{NODE("  n1:"), ":15: n1: has no value"},
 	{NODE("  n1: here"), ":15: n1: a mapping of keys to values is wanted"},
 };
@@ -215,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit_test_in_dir(test_whole),
 		unit_test_in_dir(test_nodes),
+		unit_test_in_dir(test_racks),
 		unit_test_in_dir(test_without_nodes),
 		unit_test_in_dir(test_faults),
 		unit_test_in_dir(test_name_twice),
