@@ -10,9 +10,9 @@
  * squeezed in between two that are connected, for a client drops no peer because of a tracker's answer.
  *
  * A leecher whose upstream is gone is placed anew. One that makes no progress, its upstream being to blame,
- * gets a complete peer of its rack, else a seeder. The first one behind a slow node is given what feeds that
- * one, and a slow node is handed out to nobody. A node below it in the tree is never handed out, so there
- * are no cycles. Complete peers get nobody.
+ * gets a complete peer of its rack, else a seeder, of several the one blamed longest ago. The first one
+ * behind a slow node is given what feeds that one, and a slow node is handed out to nobody. A node below it
+ * in the tree is never handed out, so there are no cycles. Complete peers get nobody.
  *
  * Clients that are no nodes (rack < 0) are handed to each other and get up to POLICY_PEERS_MAX peers; nodes
  * never get them.

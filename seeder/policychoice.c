@@ -12,6 +12,8 @@
 /* A power-on is over when nobody has come for so long; the first of a rack waits so long at most. */
 #define SETTLE_MS 1500
 #define WAIT_MS   5000
+/* Of several seeders, one that gave nothing to somebody is the last to be handed out for so long. */
+#define DISTRUST_MS 30000
 /* Less than this part of the fastest rate is slow; a new place is given so long to prove itself. */
 #define SLOW_PART 3
 #define AROUND_MS (INTERVAL_MS * 3 / 2)
@@ -85,13 +87,29 @@ static struct peer *best_node(
 	return best;
 }
 
+/* How long ago somebody got nothing from the seeder. */
+static uint64_t trusted_ms(const struct peer *seeder, uint64_t now)
+{
+	uint64_t ago = now - seeder->suspected;
+
+	return seeder->suspected && ago < DISTRUST_MS ? ago : DISTRUST_MS;
+}
+
+/* One that is gone feeds nobody, and would be chosen for that again and again. */
+static int is_better_seeder(const struct peer *a, const struct peer *b, uint64_t now)
+{
+	if (!b || trusted_ms(a, now) > trusted_ms(b, now))
+		return 1;
+	return trusted_ms(a, now) == trusted_ms(b, now) && a->children < b->children;
+}
+
 /* Another one than it has, if there is one. */
-static struct peer *best_seeder(const struct torrent *t, const struct peer *peer)
+static struct peer *best_seeder(const struct torrent *t, const struct peer *peer, uint64_t now)
 {
 	struct peer *best = NULL;
 
 	for (size_t i = 0; i < t->seeder_count; i++)
-		if (t->seeders[i] != peer->upstream && is_better(t->seeders[i], best))
+		if (t->seeders[i] != peer->upstream && is_better_seeder(t->seeders[i], best, now))
 			best = t->seeders[i];
 	return best ? best : t->seeders[0];
 }
@@ -121,13 +139,13 @@ static struct peer *end_of_chain(const struct torrent *t, const struct peer *pee
 		return node;
 	if (now - peer->born < WAIT_MS)
 		return NULL;
-	return node ? node : best_seeder(t, peer);
+	return node ? node : best_seeder(t, peer, now);
 }
 
 /* For one that has no upstream. NULL: it is to ask again soon. */
 static struct peer *first_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
 {
-	struct peer *seeder = best_seeder(t, peer);
+	struct peer *seeder = best_seeder(t, peer, now);
 	struct peer *node = best_node(t, peer, IN_RACK, ANYBODY, now);
 
 	if (node)
@@ -143,7 +161,7 @@ static struct peer *other_upstream(const struct torrent *t, const struct peer *p
 {
 	struct peer *node = best_node(t, peer, IN_RACK, ONLY_COMPLETE, now);
 
-	return node ? node : best_seeder(t, peer);
+	return node ? node : best_seeder(t, peer, now);
 }
 
 static uint64_t idle_ms(const struct peer *peer, uint64_t now)
@@ -193,6 +211,7 @@ void policy_settle(const struct torrent *t, struct peer *peer, uint64_t now)
 		place(peer, first_upstream(t, peer, now), now);
 	} else if (stalled && is_to_blame(up, peer, now)) {
 		up->suspect = 1;
+		up->suspected = now;
 		peer_attach(peer, other_upstream(t, peer, now), now);
 	} else if ((around = way_around(t, peer, now))) {
 		peer_attach(peer, around, now);

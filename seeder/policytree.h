@@ -12,6 +12,7 @@ struct peer {
 	int rack;
 	int complete;
 	int suspect;           /* somebody got nothing from it; until it announces again */
+	uint64_t suspected;    /* a seeder: when somebody got nothing from it last; 0: never */
 	uint64_t left, before; /* as of the last announce and of the one before it */
 	uint64_t downloaded;
 	uint64_t seen;       /* last announce */
