@@ -14,6 +14,8 @@ setup() {
 		keys = sys.argv[1].encode().decode("unicode_escape").encode()
 		pid, tty = pty.fork()
 		if pid == 0:
+		    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # a job in the background ignores them
+		        signal.signal(number, signal.SIG_DFL)
 		    signal.alarm(60)
 		    os.execvp(sys.argv[2], sys.argv[2:])
 		shown, typed, silent = b"", False, False
