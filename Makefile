@@ -83,7 +83,8 @@ SRC_wire := \
 	seeder/wire/bootargs.c \
 	seeder/wire/http.c \
 	seeder/wire/httprange.c \
-	seeder/wire/report.c
+	seeder/wire/report.c \
+	seeder/wire/seed.c
 
 SRC_swarm := \
 	seeder/swarm/swarm.cpp
@@ -195,6 +196,7 @@ SRC_seeder := \
 	seeder/clusternode.c \
 	seeder/clusterrack.c \
 	seeder/clusterrow.c \
+	seeder/clusterseed.c \
 	seeder/dnsmasq.c \
 	seeder/dnsmasqconf.c \
 	seeder/gccmd.c \

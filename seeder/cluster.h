@@ -16,6 +16,7 @@
 #include "imager/base/parse.h"
 #include "imager/format/minisign.h"
 #include "imager/format/yaml.h"
+#include "seeder/wire/seed.h"
 
 #define CLUSTER_NAME_SIZE 64
 #define CLUSTER_REF_SIZE  132
@@ -38,6 +39,7 @@ struct cluster_group {
 	char name[CLUSTER_NAME_SIZE];
 	char channel[CLUSTER_REF_SIZE]; /* a store reference: "PROFILE:CHANNEL", "PROFILE:SEQUENCE" */
 	char *cmdline;                  /* further kernel arguments, "" for none */
+	struct seed_policy seed;        /* never paused: that is in status.h */
 };
 
 /* Addresses first to last, in host order, all of one rack. */

@@ -79,6 +79,7 @@ static const struct yaml_key group_keys[] = {
 		.offset = offsetof(struct raw_group, channel),
 		.required = 1},
 	{.name = "cmdline", .kind = YAML_STRING, .offset = offsetof(struct raw_group, cmdline)},
+	{.name = "seed", .kind = YAML_ELSEWHERE},
 	{0},
 };
 
@@ -105,6 +106,14 @@ static int is_cmdline(const char *text)
 	return strlen(text) < CMDLINE_LIMIT;
 }
 
+/* The keys of `seed:` in a mapping that may have it. */
+static int read_seed(struct yaml_node *at, struct seed_policy *p, struct err *err)
+{
+	struct yaml_node *seed = yaml_find(at, "seed");
+
+	return seed ? cluster_seed_read(seed, p, err) : 0;
+}
+
 static int each_group(struct yaml_node *at, const char *name, void *base, struct err *err)
 {
 	struct cluster *c = ((struct cluster_reader *)base)->cluster;
@@ -127,7 +136,10 @@ static int each_group(struct yaml_node *at, const char *name, void *base, struct
 		return yaml_fault(at, "cmdline", err, "at most %d printable ASCII characters are allowed",
 			CMDLINE_LIMIT - 1);
 	g->cmdline = raw.cmdline ? TAKE(raw.cmdline) : strdup("");
-	return g->cmdline ? 0 : err_oom(err, name);
+	if (!g->cmdline)
+		return err_oom(err, name);
+	g->seed = ((struct cluster_reader *)base)->seed;
+	return read_seed(at, &g->seed, err);
 }
 
 /* ---- the whole ---- */
@@ -169,6 +181,7 @@ static const struct yaml_key cluster_keys[] = {
 		.kind = YAML_MAP,
 		.offset = offsetof(struct cluster_reader, swarm),
 		.keys = swarm_keys},
+	{.name = "seed", .kind = YAML_ELSEWHERE},
 	{.name = "networks", .kind = YAML_TABLE, .each = each_network, .required = 1},
 	{.name = "groups", .kind = YAML_TABLE, .each = each_group, .required = 1},
 	{.name = "racks", .kind = YAML_TABLE, .each = cluster_rack_read},
@@ -217,8 +230,10 @@ static int take_paths(struct cluster_reader *reader, struct err *err)
 
 static int read_cluster(struct cluster_reader *reader, struct yaml_node *root, struct err *err)
 {
-	int r = yaml_read_map(root, cluster_keys, reader, err);
+	int r = read_seed(root, &reader->seed, err);
 
+	if (r == 0)
+		r = yaml_read_map(root, cluster_keys, reader, err);
 	if (r == 0 && !reader->trust.count)
 		r = yaml_fault(
 			root, "trust", err, "names no public key file, so no release could be trusted");

@@ -28,7 +28,8 @@ struct cluster_reader {
 	char *store, *state;
 	struct yaml_strings trust;
 	struct port http, swarm;
-	struct raw_node *raw; /* beside cluster->nodes */
+	struct seed_policy seed; /* of all groups; read before them */
+	struct raw_node *raw;    /* beside cluster->nodes */
 	size_t raw_count;
 	struct raw_rack *raw_racks; /* beside cluster->racks */
 	size_t raw_rack_count;
@@ -57,6 +58,9 @@ int cluster_network_read(struct yaml_node *at, struct cluster_network *n, struct
 char *cluster_cut(char *text, char divider);
 /* "A.B.C.D". 0 or -EINVAL. */
 int cluster_parse_address(const char *text, struct in_addr *ret);
+
+/* The value of `seed:`, laid over *p. 0, or -EINVAL with the fault. */
+int cluster_seed_read(struct yaml_node *at, struct seed_policy *p, struct err *err);
 
 /* Neither the network's own address nor its broadcast. */
 int cluster_network_is_host(const struct cluster_network *n, struct in_addr a);

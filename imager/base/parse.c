@@ -99,6 +99,43 @@ int parse_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
+static int parse_bits(const char *text, uint64_t *ret)
+{
+	static const struct {
+		const char *unit;
+		uint64_t bits;
+	} units[] = {{"bit", 1}, {"kbit", 1000}, {"Mbit", 1000000}, {"Gbit", 1000000000}};
+	size_t digits = strspn(text, "0123456789");
+	uint64_t value;
+	int r = parse_digits(text, digits, 10, &value);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(text + digits, units[i].unit))
+			continue;
+		if (value > UINT64_MAX / units[i].bits)
+			return -ERANGE;
+		*ret = value * units[i].bits / 8;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int parse_rate(const char *text, uint64_t *ret)
+{
+	char amount[32];
+	size_t len = strlen(text);
+	int r;
+
+	if (len < 2 || len - 2 >= sizeof(amount) || strcmp(text + len - 2, "/s") != 0)
+		return -EINVAL;
+	memcpy(amount, text, len - 2);
+	amount[len - 2] = '\0';
+	r = parse_bits(amount, ret);
+	return r == -EINVAL ? parse_size(amount, ret) : r;
+}
+
 int parse_seconds(const char *text, uint64_t *ret)
 {
 	static const struct {

@@ -17,6 +17,9 @@ int parse_u16(const char *text, uint16_t *ret);
 int parse_bool(const char *text, int *ret);
 /* Bytes: a number with an optional KiB, MiB, GiB or TiB (K, M, G, T mean the same). */
 int parse_size(const char *text, uint64_t *ret);
+/* Bytes a second: a size as above with "/s" behind it, or bits as "800Mbit/s" (bit, kbit, Mbit, Gbit: powers
+ * of 1000, as links are told). */
+int parse_rate(const char *text, uint64_t *ret);
 /* A time in seconds: a number with an optional s, m, h or d. */
 int parse_seconds(const char *text, uint64_t *ret);
 /* Octal permission bits, at most 07777. */

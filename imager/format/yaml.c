@@ -230,6 +230,7 @@ static int read_value(struct yaml_node *node, const struct yaml_key *k, void *ba
 	case YAML_LIST:
 		return read_list(node, k, base, err);
 	case YAML_INCLUDE:
+	case YAML_ELSEWHERE:
 		return 0;
 	case YAML_TABLE:
 		return yaml_read_table(node, k, base, err);

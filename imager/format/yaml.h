@@ -45,10 +45,11 @@ enum yaml_kind {
 	YAML_MODE,   /* mode_t */
 	YAML_MAC,    /* char[MAC_TEXT_SIZE] */
 	YAML_SHA256, /* struct digest, 64 hex digits */
-	YAML_STRINGS, /* struct yaml_strings: a list of strings (one string counts as a list of one) */
-	YAML_MAP,     /* a nested mapping, read by .keys into base + offset */
-	YAML_LIST,    /* a list of mappings or values, each handed to .each */
-	YAML_INCLUDE, /* what yaml_load_merged takes out; nothing is read */
+	YAML_STRINGS,   /* struct yaml_strings: a list of strings (one string counts as a list of one) */
+	YAML_MAP,       /* a nested mapping, read by .keys into base + offset */
+	YAML_LIST,      /* a list of mappings or values, each handed to .each */
+	YAML_INCLUDE,   /* what yaml_load_merged takes out; nothing is read */
+	YAML_ELSEWHERE, /* the caller reads it by himself (yaml_find) */
 	YAML_TABLE, /* a mapping of name -> value (never empty) with free names, each handed to .each with its
 		       name */
 };

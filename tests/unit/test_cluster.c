@@ -160,6 +160,43 @@ static void test_without_nodes(void **state)
 	assert_null(cluster_node_by_mac(c, "52:54:00:aa:00:01"));
 }
 
+/* The group's keys go over those of the whole, wherever either stands; what is not given is without a bound.
+ */
+static void test_seed(void **state)
+{
+	static const struct {
+		const char *whole, *group;
+		struct seed_policy expected;
+	} rows[] = {
+		{"", "", {0}},
+		{"seed: {until: 2h, rate: 100MiB/s, pause_when: job}\n", "",
+			{.until = 7200, .rate = 104857600, .pause_for_job = 1}},
+		{"", ", seed: {until: 30m, rate: 800Mbit/s, pause_when: job}",
+			{.until = 1800, .rate = 100000000, .pause_for_job = 1}},
+		{"seed: {until: 2h, rate: 100MiB/s, pause_when: job}\n",
+			", seed: {until: always, rate: unlimited, pause_when: never}", {0}},
+		{"seed: {until: 90}\n", ", seed: {rate: 16KiB/s}", {.until = 90, .rate = 16384}},
+		{"seed: {rate: 2147483647/s}\n", ", seed: {}", {.rate = INT32_MAX}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (int before = 0; before < 2; before++) {
+			_cleanup_cluster_ struct cluster *c = NULL;
+			_cleanup_free_ char *text = NULL;
+			struct err err = {0};
+
+			assert_true(asprintf(&text,
+					    "%s" SAMPLE_HEAD SAMPLE_NETWORK
+					    "groups:\n  a: {channel: \"x:y\"%s}\n%s",
+					    before ? rows[i].whole : "", rows[i].group,
+					    before ? "" : rows[i].whole) > 0);
+			if (load_cluster(state, text, &c, &err) < 0)
+				fail_msg("row %zu: %s", i, err.text);
+			assert_memory_equal(&c->groups[0].seed, &rows[i].expected, sizeof(rows[i].expected));
+		}
+	}
+}
+
 #define NET(a, r)  "networks:\n  boot: {interface: sbr0, address: " a ", range: " r "}\n"
 #define NODE(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" text "\n"
 #define WITH(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" N1 text
@@ -180,6 +217,19 @@ static const struct {
 	{SAMPLE_CLUSTER "http: {port: 6881}\n", ":1: swarm: has the port of http"},
 	{SAMPLE_CLUSTER "swarm: {chains: 0}\n", ": swarm.chains: a number from 1 to 64 is wanted"},
 	{SAMPLE_CLUSTER "swarm: {chains: 65}\n", ": swarm.chains: a number from 1 to 64 is wanted"},
+	{SAMPLE_CLUSTER "seed: 1\n", ":18: a mapping of keys to values is wanted"},
+	{SAMPLE_CLUSTER "seed: {when: 1}\n", ":18: when: unknown key; allowed are until, rate, pause_when"},
+	{SAMPLE_CLUSTER "seed:\n  until: 0s\n",
+		":19: until: '0s' is not allowed: 'always', or a time after the boot such as 30m"},
+	{SAMPLE_CLUSTER "seed: {until: 366d}\n", ":18: until: '366d' is not allowed"},
+	{SAMPLE_CLUSTER "seed: {rate: 100MB/s}\n",
+		":18: rate: '100MB/s' is not allowed: 'unlimited', or a rate such as 100MiB/s or 800Mbit/s"},
+	{SAMPLE_CLUSTER "seed: {rate: 16383/s}\n", ":18: rate: '16383/s' is not allowed"},
+	{SAMPLE_CLUSTER "seed: {rate: 2147483648/s}\n", ":18: rate: '2147483648/s' is not allowed"},
+	{SAMPLE_CLUSTER "seed: {pause_when: jobs}\n",
+		":18: pause_when: 'jobs' is not allowed: 'job' or 'never'"},
+	{SAMPLE_HEAD SAMPLE_NETWORK "groups:\n  a: {channel: \"x:y\", seed: {rate: fast}}\n",
+		":12: rate: 'fast' is not allowed"},
 	{SAMPLE_HEAD NET("10.77.0.1", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
 	{SAMPLE_HEAD NET("10.77.0.0/24", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
 	{SAMPLE_HEAD NET("10.77.0.1/31", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS, ":5: address: is not allowed"},
@@ -318,6 +368,7 @@ int main(void)
 		unit_test_in_dir(test_nodes),
 		unit_test_in_dir(test_racks),
 		unit_test_in_dir(test_without_nodes),
+		unit_test_in_dir(test_seed),
 		unit_test_in_dir(test_faults),
 		unit_test_in_dir(test_name_twice),
 		unit_test_in_dir(test_missing_file),

@@ -127,6 +127,30 @@ static void test_size(void **state)
 	}
 }
 
+static void test_rate(void **state)
+{
+	static const struct {
+		const char *text;
+		int expected;
+		uint64_t value;
+	} rows[] = {{"100MiB/s", 0, 104857600}, {"5K/s", 0, 5120}, {"7/s", 0, 7}, {"800Mbit/s", 0, 100000000},
+		{"1Gbit/s", 0, 125000000}, {"64kbit/s", 0, 8000}, {"80bit/s", 0, 10}, {"0/s", 0, 0},
+		{"100MiB", -EINVAL, UNTOUCHED}, {"100", -EINVAL, UNTOUCHED}, {"/s", -EINVAL, UNTOUCHED},
+		{"", -EINVAL, UNTOUCHED}, {"s", -EINVAL, UNTOUCHED}, {"100MB/s", -EINVAL, UNTOUCHED},
+		{"100mbit/s", -EINVAL, UNTOUCHED}, {"1 Gbit/s", -EINVAL, UNTOUCHED},
+		{"-1Mbit/s", -EINVAL, UNTOUCHED}, {"18446744073709551615Gbit/s", -ERANGE, UNTOUCHED},
+		{"18446744073709551615K/s", -ERANGE, UNTOUCHED},
+		{"000000000000000000000000000000000001/s", -EINVAL, UNTOUCHED}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t value = UNTOUCHED;
+
+		if (parse_rate(rows[i].text, &value) != rows[i].expected || value != rows[i].value)
+			fail_msg("'%s'", rows[i].text);
+	}
+}
+
 static void test_seconds(void **state)
 {
 	static const struct {
@@ -341,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_small_numbers),
 		cmocka_unit_test(test_bool),
 		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_base64),
