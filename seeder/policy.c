@@ -91,6 +91,17 @@ size_t policy_count(const struct policy *p, const uint8_t infohash[20])
 	return t ? t->count : 0;
 }
 
+void policy_pause(struct policy *p, struct in_addr address, int paused)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct torrent *t = &p->torrents[i];
+		size_t place = torrent_place(t, address);
+
+		if (torrent_has(t, place, address))
+			t->peers[place]->paused = paused;
+	}
+}
+
 /* ---- the announce ---- */
 
 static void update(struct torrent *t, struct peer *peer, const struct policy_announce *a, uint64_t now)
@@ -109,6 +120,7 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 	peer->left = a->left;
 	peer->downloaded = a->downloaded;
 	peer->complete = a->left == 0;
+	peer->paused = a->paused;
 	peer->seen = now;
 	peer->suspect = 0;
 	if (peer->complete || peer->rack < 0)
@@ -129,7 +141,7 @@ static void hand_out_many(const struct torrent *t, const struct policy_announce 
 		hand_out(t->seeders[i], ret);
 	for (int complete = 1; complete >= 0; complete--)
 		for (size_t i = 0; i < t->count && ret->count < want; i++)
-			if (t->peers[i]->complete == complete &&
+			if (t->peers[i]->complete == complete && !t->peers[i]->paused &&
 				t->peers[i]->at.address.s_addr != a->address.s_addr)
 				hand_out(t->peers[i], ret);
 }

@@ -14,6 +14,9 @@
  * behind a slow node is given what feeds that one, and a slow node is handed out to nobody. A node below it
  * in the tree is never handed out, so there are no cycles. Complete peers get nobody.
  *
+ * A node that is paused (seeding is not wanted of it) is handed out to nobody, and who has it as an upstream
+ * is placed anew; what it still wants itself it gets.
+ *
  * Clients that are no nodes (rack < 0) are handed to each other and get up to POLICY_PEERS_MAX peers; nodes
  * never get them.
  */
@@ -44,6 +47,7 @@ struct policy_announce {
 	uint64_t left;          /* bytes, 0: complete; clients count whole pieces */
 	uint64_t downloaded;    /* bytes received since it began: progress within a piece */
 	int stopped;            /* it says good-bye */
+	int paused;             /* the node is not to feed anybody */
 	unsigned want;          /* peers at most, for strangers */
 };
 
@@ -82,6 +86,9 @@ void policy_drop(struct policy *p, const uint8_t infohash[20]);
  * -ENOMEM. */
 int policy_announce(
 	struct policy *p, const struct policy_announce *a, uint64_t now, struct policy_answer *ret);
+
+/* Between two announces of the node: paused or not in all torrents it is in, until it announces. */
+void policy_pause(struct policy *p, struct in_addr address, int paused);
 
 /* How many peers of the torrent are remembered, its seeders not counted. */
 size_t policy_count(const struct policy *p, const uint8_t infohash[20]);

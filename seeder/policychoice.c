@@ -59,7 +59,9 @@ static int is_brake(const struct torrent *t, const struct peer *peer, uint64_t n
 static int can_feed(
 	const struct torrent *t, const struct peer *candidate, const struct peer *peer, uint64_t now)
 {
-	if (candidate == peer || candidate->rack < 0 || candidate->suspect || is_brake(t, candidate, now))
+	if (candidate == peer || candidate->rack < 0 || candidate->suspect || candidate->paused)
+		return 0;
+	if (is_brake(t, candidate, now))
 		return 0;
 	if (is_silent(candidate, now) || candidate->left > peer->before)
 		return 0;
@@ -187,7 +189,7 @@ static struct peer *way_around(const struct torrent *t, const struct peer *peer,
 	const struct peer *up = peer->upstream;
 	struct peer *over = up->upstream;
 
-	if (!is_slow(t, peer, now) || !is_brake(t, up, now))
+	if (!is_slow(t, peer, now) || !is_brake(t, up, now) || over->paused)
 		return NULL;
 	if (!over->complete && (over->rate < 2 * up->rate || is_silent(over, now)))
 		return NULL;
@@ -207,7 +209,7 @@ void policy_settle(const struct torrent *t, struct peer *peer, uint64_t now)
 	struct peer *up = peer->upstream, *around;
 	int stalled = idle_ms(peer, now) > STALL_MS;
 
-	if (!up || (stalled && is_silent(up, now))) {
+	if (!up || up->paused || (stalled && is_silent(up, now))) {
 		place(peer, first_upstream(t, peer, now), now);
 	} else if (stalled && is_to_blame(up, peer, now)) {
 		up->suspect = 1;

@@ -11,6 +11,7 @@ struct peer {
 	struct policy_peer at;
 	int rack;
 	int complete;
+	int paused;            /* feeds nobody */
 	int suspect;           /* somebody got nothing from it; until it announces again */
 	uint64_t suspected;    /* a seeder: when somebody got nothing from it last; 0: never */
 	uint64_t left, before; /* as of the last announce and of the one before it */

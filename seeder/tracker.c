@@ -57,6 +57,13 @@ void tracker_drop(struct tracker *t, const uint8_t infohash[20])
 	(void)pthread_mutex_unlock(&t->lock);
 }
 
+void tracker_pause(struct tracker *t, struct in_addr address, int paused)
+{
+	(void)pthread_mutex_lock(&t->lock);
+	policy_pause(t->policy, address, paused);
+	(void)pthread_mutex_unlock(&t->lock);
+}
+
 /* ---- the query ---- */
 
 struct value {
@@ -240,6 +247,7 @@ int tracker_announce(
 	}
 	(void)pthread_mutex_lock(&t->lock);
 	a.rack = t->topology.rack_of(from, t->topology.arg);
+	a.paused = t->topology.is_paused && t->topology.is_paused(from, t->topology.arg);
 	r = policy_announce(t->policy, &a, now_ms, &answer);
 	(void)pthread_mutex_unlock(&t->lock);
 	if (r == -ENOENT)

@@ -19,6 +19,8 @@
  * Called with the tracker's mutex held. */
 struct topology {
 	int (*rack_of)(struct in_addr address, void *arg);
+	/* Whether the node there is not to feed anybody. NULL: none is so. */
+	int (*is_paused)(struct in_addr address, void *arg);
 	void *arg;
 	unsigned chains; /* of policy_new */
 };
@@ -36,6 +38,9 @@ DEFINE_CLEANUP(struct tracker *, tracker_free)
 int tracker_add_seeder(struct tracker *t, const uint8_t infohash[20], struct in_addr address, uint16_t port);
 /* No longer tracked: announces get a failure. */
 void tracker_drop(struct tracker *t, const uint8_t infohash[20]);
+
+/* A node is paused or not from now on, without waiting for its next announce. */
+void tracker_pause(struct tracker *t, struct in_addr address, int paused);
 
 /*
  * Appends the answer's body (text/plain, status 200) to ret: peers, or "failure reason" for a query that is

@@ -133,6 +133,11 @@ const setting settings[] = {
 	{pack::alert_queue_size, 10000, 10000},
 };
 
+int rate_of(uint64_t bytes)
+{
+	return int(std::min<uint64_t>(bytes, INT_MAX));
+}
+
 pack settings_for(const swarm_options &options)
 {
 	pack p;
@@ -145,7 +150,7 @@ pack settings_for(const swarm_options &options)
 		else
 			p.set_int(row.name, value);
 	}
-	p.set_int(pack::upload_rate_limit, int(std::min<uint64_t>(options.upload_rate, INT_MAX)));
+	p.set_int(pack::upload_rate_limit, rate_of(options.upload_rate));
 	p.set_int(pack::alert_mask, int(uint32_t(lt::alert_category::error | lt::alert_category::status |
 						 lt::alert_category::storage)));
 	p.set_str(pack::dht_bootstrap_nodes, "");
@@ -332,6 +337,8 @@ lt::add_torrent_params params_for(const swarm_torrent &t)
 	p.flags = lt::torrent_flags::disable_pex | lt::torrent_flags::disable_dht |
 		  lt::torrent_flags::disable_lsd | lt::torrent_flags::update_subscribe |
 		  lt::torrent_flags::duplicate_is_error;
+	if (t.paused)
+		p.flags |= lt::torrent_flags::paused;
 	for (const char *const *url = t.trackers; url && *url; url++)
 		p.trackers.push_back(*url);
 	bool fresh = prepare_file(path, p.ti->total_size(), t.complete);
@@ -534,17 +541,44 @@ try {
 	(void)caught(nullptr);
 }
 
-extern "C" int swarm_connect(struct swarm *s, int handle, const char *address, uint16_t port)
+/* What is done with a torrent that is there. */
+template <typename Act> static int with(struct swarm *s, int handle, Act &&act)
 try {
 	swarm::entry *entry = s->find(handle);
-	lt::error_code ec;
-	lt::address ip = lt::make_address(address, ec);
 
-	if (!entry)
-		return -ENOENT;
-	if (ec)
-		return -EINVAL;
-	entry->handle.connect_peer(lt::tcp::endpoint(ip, port));
+	return entry ? act(*entry) : -ENOENT;
+} catch (...) {
+	return caught(nullptr);
+}
+
+extern "C" int swarm_connect(struct swarm *s, int handle, const char *address, uint16_t port)
+{
+	return with(s, handle, [&](swarm::entry &e) {
+		lt::error_code ec;
+		lt::address ip = lt::make_address(address, ec);
+
+		return ec ? -EINVAL : (e.handle.connect_peer(lt::tcp::endpoint(ip, port)), 0);
+	});
+}
+
+/* Not gracefully: that would wait for the peers. */
+extern "C" int swarm_pause(struct swarm *s, int handle, int paused)
+{
+	return with(
+		s, handle, [&](swarm::entry &e) { return paused ? e.handle.pause() : e.handle.resume(), 0; });
+}
+
+extern "C" int swarm_announce(struct swarm *s, int handle)
+{
+	return with(s, handle, [](swarm::entry &e) { return e.handle.force_reannounce(), 0; });
+}
+
+extern "C" int swarm_limit(struct swarm *s, uint64_t upload_rate)
+try {
+	pack p;
+
+	p.set_int(pack::upload_rate_limit, rate_of(upload_rate));
+	s->session.apply_settings(p);
 	return 0;
 } catch (...) {
 	return caught(nullptr);

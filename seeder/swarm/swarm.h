@@ -46,6 +46,7 @@ struct swarm_torrent {
 	const char *path; /* the data file itself; its last component need not be the torrent's name */
 	const char *const *trackers; /* announce URLs, NULL-terminated; NULL: none */
 	int complete; /* the file is whole and was hashed by the caller: seed without a check */
+	int paused;   /* begin as swarm_pause leaves it */
 };
 
 /*
@@ -60,6 +61,16 @@ void swarm_remove(struct swarm *s, int handle);
 /* Connects to a peer without a tracker (tests; fallback). A torrent that is complete connects to nobody. 0 or
  * -errno. */
 int swarm_connect(struct swarm *s, int handle, const char *address, uint16_t port);
+
+/*
+ * Paused: no peer is connected and no byte sent, the trackers are told that it stopped. Again: they are told
+ * that it started. 0, -ENOENT (no such handle) or -errno.
+ */
+int swarm_pause(struct swarm *s, int handle, int paused);
+/* Asks the trackers now instead of at the end of the interval. 0, -ENOENT or -errno. */
+int swarm_announce(struct swarm *s, int handle);
+/* Another bound in place of the options' upload_rate. 0 or -errno. */
+int swarm_limit(struct swarm *s, uint64_t upload_rate);
 
 enum swarm_event_kind {
 	SWARM_EVENT_DONE,    /* fetched: all pieces are there and hash-checked (SHA-1) */

@@ -27,11 +27,13 @@ static struct policy *make(void)
 	return p;
 }
 
+enum { STOPPED = 1, PAUSED };
+
 struct say {
 	uint32_t address;
 	int rack;
 	uint64_t left, downloaded;
-	int stopped;
+	int word; /* 0, STOPPED or PAUSED */
 	uint64_t now;
 };
 
@@ -42,7 +44,8 @@ static struct policy_answer announce(struct policy *p, struct say say)
 		.rack = say.rack,
 		.left = say.left,
 		.downloaded = say.downloaded,
-		.stopped = say.stopped,
+		.stopped = say.word == STOPPED,
+		.paused = say.word == PAUSED,
 		.want = 50};
 	struct policy_answer answer;
 
@@ -246,6 +249,55 @@ static void test_suspect(void **state)
 	PLAY(steps);
 }
 
+/* A paused node feeds nobody and is fed: who was behind it goes on with the one before it. */
+static void test_paused(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 0}, NODE(2)},
+		{{NODE(1), 0, 80, 20, 0, 2000}, SEEDER},
+		{{NODE(2), 0, 82, 18, PAUSED, 2000}, NODE(1)},
+		{{NODE(3), 0, 84, 16, 0, 2000}, NODE(1)},
+		{{NODE(4), 0, SIZE, 0, 0, 2500}, NODE(3)},
+		{{NODE(2), 0, 0, 100, PAUSED, 4000}, 0},
+		{{NODE(3), 0, 0, 100, PAUSED, 4000}, 0},
+		{{NODE(1), 0, 0, 100, 0, 4200}, 0},
+		{{NODE(4), 0, 90, 10, 0, 4500}, NODE(1)},
+		/* resumed, it is handed out again */
+		{{NODE(2), 0, 0, 100, 0, 5000}, 0},
+		{{NODE(5), 0, SIZE, 0, 0, 5100}, NODE(2)},
+		/* all of them paused: the seeder */
+		{{NODE(1), 0, 0, 100, PAUSED, 5200}, 0},
+		{{NODE(2), 0, 0, 100, PAUSED, 5200}, 0},
+		{{NODE(4), 0, 80, 20, PAUSED, 5300}, SEEDER},
+		{{NODE(5), 0, 95, 5, 0, 5400}, SEEDER},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
+/* Between its announces, which come twice a minute. */
+static void test_paused_at_once(void **state)
+{
+	_cleanup_policy_ struct policy *p = make();
+	struct in_addr address = {.s_addr = htonl(NODE(1))};
+	struct policy_answer answer;
+
+	(void)state;
+	(void)announce(p, (struct say){NODE(1), 0, 0, 0, 0, 0});
+	assert_int_equal(ask(p, (struct say){NODE(2), 0, SIZE, 0, 0, 100}), NODE(1));
+	policy_pause(p, address, 1);
+	assert_int_equal(ask(p, (struct say){NODE(2), 0, 90, 10, 0, 200}), SEEDER);
+	answer = announce(p, (struct say){0x0a090001, -1, SIZE, 0, 0, 300});
+	assert_int_equal(answer.count, 2); /* the seeder and node 2 */
+	policy_pause(p, address, 0);
+	assert_int_equal(ask(p, (struct say){NODE(3), 0, SIZE, 0, 0, 400}), NODE(1));
+	address.s_addr = htonl(NODE(99));
+	policy_pause(p, address, 1); /* nobody */
+}
+
 /* In the middle of a chain one dies: the one behind it goes to the one before it, the rest stays. */
 static void test_death_in_the_middle(void **state)
 {
@@ -410,6 +462,8 @@ int main(void)
 		cmocka_unit_test(test_way_around_a_slow_one),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_suspect),
+		cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_paused_at_once),
 		cmocka_unit_test(test_death_in_the_middle),
 		cmocka_unit_test(test_restart_makes_no_cycle),
 		cmocka_unit_test(test_strangers),

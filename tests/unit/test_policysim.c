@@ -1,11 +1,11 @@
 /*
  * The hand-out policy over random histories: nodes of several racks boot, get the image, leave with and
- * without a word, come back with nothing, are slow or cannot reach one another; seeders come and go. Each
- * history is made from its seed, which a failure names: SEED=N in the environment plays that one alone.
+ * without a word, come back with nothing, are slow, paused or cannot reach one another; seeders come and go.
+ * Each history is made from its seed, which a failure names: SEED=N in the environment plays that one alone.
  *
  * Promised at every step: no cycle of upstreams; who has nobody is asked to wait for a bounded time; who can
- * reach a seeder that is up gets on; what is remembered is just who has announced of late. The last one also
- * bounds memory, a peer at a time.
+ * reach a seeder that is up gets on; nobody who is paused is handed out; what is remembered is just who has
+ * announced of late. The last one also bounds memory, a peer at a time.
  */
 #include "tests/unit/unit.h"
 
@@ -47,6 +47,7 @@ struct node {
 	uint64_t told;  /* last announce */
 	unsigned left;  /* as it said then */
 	unsigned told_life;
+	int paused;                                     /* sends nothing; outlasts a boot */
 	char deaf[NODES_MAX], deaf_seeder[SEEDERS_MAX]; /* gets nothing from these */
 };
 
@@ -142,6 +143,7 @@ static void take_answer(struct model *m, struct node *n, const struct policy_ans
 			n->rack);
 	} else if (!is_seeder(from)) {
 		PROMISE(m, from >= NODE(0) && from < NODE(m->node_count), "a stranger: %08x", from);
+		PROMISE(m, !m->nodes[from - NODE(0)].paused, "%08x is paused", from);
 		n->from_life = m->nodes[from - NODE(0)].told_life;
 	}
 	m->moves += n->from && n->from != from;
@@ -156,6 +158,7 @@ static void tell(struct model *m, struct node *n, int stopped)
 		.left = SIZE - n->have,
 		.downloaded = n->have,
 		.stopped = stopped,
+		.paused = n->paused,
 		.want = 8};
 	struct policy_answer answer;
 
@@ -245,7 +248,7 @@ static void move_bytes(struct model *m, struct node *n)
 			return;
 		m->from_seeder++;
 	} else {
-		if (!source || source->have <= n->have || n->deaf[source - m->nodes])
+		if (!source || source->have <= n->have || source->paused || n->deaf[source - m->nodes])
 			return;
 		m->from_elsewhere += source->rack != n->rack;
 	}
@@ -259,7 +262,7 @@ static void fault_of_node(struct model *m, struct node *n)
 		boot(m, n, 1000);
 		return;
 	}
-	switch (draw(6)) {
+	switch (draw(7)) {
 	case 0: /* off, in silence */
 		n->up = 0;
 		break;
@@ -274,7 +277,11 @@ static void fault_of_node(struct model *m, struct node *n)
 	case 3:
 		n->period = 1 + draw(10);
 		break;
-	case 4:
+	case 4: /* by the administrator: the tracker knows at once */
+		n->paused = !n->paused;
+		policy_pause(m->p, (struct in_addr){htonl(NODE((uint32_t)(n - m->nodes)))}, n->paused);
+		break;
+	case 5:
 		n->deaf_seeder[draw(SEEDERS_MAX)] ^= 1;
 		break;
 	default:

@@ -440,6 +440,86 @@ static void test_make(void **state)
 	assert_int_equal(none.len, 0);
 }
 
+/* Asked until the node's count is right, then the count once more. */
+static struct swarm_stats until(struct swarm *s, int (*is_so)(const struct swarm_stats *s))
+{
+	uint64_t end = monotonic_ms() + WAIT_MS;
+	struct swarm_stats stats;
+
+	do {
+		assert_int_equal(swarm_stats(s, 0, &stats), 0);
+		if (monotonic_ms() > end)
+			fail_msg("never so: %llu bytes up, %u peers", (unsigned long long)stats.uploaded,
+				stats.peers);
+	} while (!is_so(&stats));
+	return stats;
+}
+
+static int has_sent(const struct swarm_stats *s)
+{
+	return s->uploaded > 0;
+}
+
+static int is_alone(const struct swarm_stats *s)
+{
+	return s->peers == 0;
+}
+
+/* In the middle of a transfer that a bound holds up: nobody is connected any more; then it goes on to the
+ * end. */
+static void test_pause(void **state)
+{
+	struct fixture *f = *state;
+	struct swarm *seeder = start(SWARM_NODE, "127.0.0.1:0");
+	struct swarm *node = start(SWARM_NODE, "127.0.0.2:0");
+	struct swarm_stats before, after;
+	uint64_t paused;
+
+	assert_int_equal(swarm_pause(seeder, 0, 1), -ENOENT);
+	assert_int_equal(swarm_announce(seeder, 0), -ENOENT);
+	assert_int_equal(swarm_limit(seeder, 512 * 1024), 0);
+	assert_int_equal(add(seeder, f, 1, NULL), 0);
+	assert_int_equal(add(node, f, 0, NULL), 0);
+	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
+	(void)until(seeder, has_sent);
+	paused = monotonic_ms();
+	assert_int_equal(swarm_pause(seeder, 0, 1), 0);
+	before = until(seeder, is_alone);
+	assert_true(monotonic_ms() - paused < 1000);
+	/* It is not let in again. */
+	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
+	(void)until(node, is_alone);
+	after = until(seeder, is_alone);
+	assert_int_equal(after.uploaded, before.uploaded);
+	assert_true(after.uploaded < SIZE);
+	assert_int_equal(swarm_limit(seeder, 0), 0);
+	assert_int_equal(swarm_pause(seeder, 0, 0), 0);
+	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
+	assert_int_equal(await(node).kind, SWARM_EVENT_DONE);
+	swarm_free(node);
+	swarm_free(seeder);
+	assert_fetched(f);
+}
+
+/* 3 MiB at 2 MiB/s: the bound holds although the peer is on this host's own network. */
+static void test_limit(void **state)
+{
+	struct fixture *f = *state;
+	struct swarm_options options = {
+		.role = SWARM_NODE, .listen = "127.0.0.1:0", .upload_rate = 2 * 1024 * 1024};
+	struct swarm *seeder = swarm_new(&options, NULL), *node = start(SWARM_NODE, "127.0.0.2:0");
+	uint64_t begin = monotonic_ms();
+
+	assert_non_null(seeder);
+	assert_int_equal(add(seeder, f, 1, NULL), 0);
+	assert_int_equal(add(node, f, 0, NULL), 0);
+	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
+	assert_int_equal(await(node).kind, SWARM_EVENT_DONE);
+	assert_true(monotonic_ms() - begin > 1000);
+	swarm_free(node);
+	swarm_free(seeder);
+}
+
 static void test_piece_length(void **state)
 {
 	static const struct {
@@ -471,6 +551,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_truncated_seeder, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events_of_complete, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handles, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
 		cmocka_unit_test(test_listen_refused),
 		cmocka_unit_test_setup_teardown(test_free_with_dead_tracker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),

@@ -96,6 +96,29 @@ static void test_answers(void **state)
 		check(t, rows[i].query, rows[i].from, rows[i].expected);
 }
 
+static int is_paused(struct in_addr address, void *arg)
+{
+	return address.s_addr == *(const in_addr_t *)arg;
+}
+
+/* Told at the announce, or between two of them. */
+static void test_paused(void **state)
+{
+	in_addr_t paused = ip("10.77.0.11").s_addr;
+	struct topology topology = {.rack_of = rack_of, .is_paused = is_paused, .arg = &paused, .chains = 4};
+	_cleanup_tracker_ struct tracker *t = tracker_new(topology);
+
+	(void)state;
+	assert_int_equal(tracker_add_seeder(t, infohash(), ip("10.77.0.1"), 6881), 0);
+	check(t, GOOD, "10.77.0.11", (struct bytes)BYTES(HEAD("1", "1", "2") "6:" SEEDER "e"));
+	check(t, GOOD, "10.77.0.12", (struct bytes)BYTES(HEAD("1", "2", "2") "6:" SEEDER "e"));
+	tracker_pause(t, ip("10.77.0.11"), 0);
+	tracker_pause(t, ip("10.77.0.12"), 1);
+	check(t, GOOD, "10.77.0.13",
+		(struct bytes)BYTES(HEAD("1", "3", "2") "6:\x0a\x4d\x00\x0b\x1a\xe1"
+							"e"));
+}
+
 #define WRONG(len, key)                                                                                      \
 	"d14:failure reason" len ":" key " is missing, wrong or there twice"                                 \
 	"e"
@@ -217,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_paused),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_long_query),
 		cmocka_unit_test(test_mangled),
