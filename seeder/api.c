@@ -194,12 +194,24 @@ int api_rack_of(struct in_addr address, void *head)
 	return cluster_rack_of(h->cluster, node, address);
 }
 
+/* That of the network the client is in. */
+static struct tracker *tracker_of(const struct head *h, struct in_addr client)
+{
+	const struct cluster_network *n = cluster_network_of(h->cluster, client);
+
+	return h->trackers[n ? (size_t)(n - h->cluster->networks) : 0];
+}
+
 static void get_announce(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
 {
-	struct head *h = arg;
-	const struct cluster_network *n = cluster_network_of(h->cluster, q->from);
-	size_t index = n ? (size_t)(n - h->cluster->networks) : 0;
-	int r = tracker_announce(h->trackers[index], q->query, q->from, monotonic_ms(), &answer->body);
+	int r = tracker_announce(tracker_of(arg, q->from), q->query, q->from, monotonic_ms(), &answer->body);
+
+	answer->status = r < 0 ? 500 : 200;
+}
+
+static void get_scrape(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	int r = tracker_scrape(tracker_of(arg, q->from), q->query, monotonic_ms(), &answer->body);
 
 	answer->status = r < 0 ? 500 : 200;
 }
@@ -288,6 +300,7 @@ const struct httpd_route api_routes[] = {
 	{"GET", "/v1/torrents/", ".torrent", 0, get_torrent},
 	{"GET", "/v1/blobs/", "", 0, get_blob},
 	{"GET", "/announce", NULL, 0, get_announce},
+	{"GET", "/scrape", NULL, 0, get_scrape},
 	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report},
 	{"GET", "/v1/nodes", NULL, 0, get_nodes},
 	{"GET", "/v1/health", NULL, 0, get_health},

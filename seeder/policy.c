@@ -102,6 +102,29 @@ void policy_pause(struct policy *p, struct in_addr address, int paused)
 	}
 }
 
+static int compare_counts(const void *a, const void *b)
+{
+	const struct policy_count *x = a, *y = b;
+
+	return memcmp(x->infohash, y->infohash, sizeof(x->infohash));
+}
+
+size_t policy_scrape(struct policy *p, uint64_t now, struct policy_count ret[POLICY_TORRENTS_LIMIT])
+{
+	now = p->now = now > p->now ? now : p->now;
+	for (size_t i = 0; i < p->count; i++) {
+		struct torrent *t = &p->torrents[i];
+
+		torrent_sweep(t, now);
+		ret[i] = (struct policy_count){.complete = (unsigned)(t->seeder_count + t->complete),
+			.incomplete = (unsigned)(t->count - t->complete),
+			.downloaded = t->downloaded};
+		memcpy(ret[i].infohash, t->infohash, sizeof(t->infohash));
+	}
+	qsort(ret, p->count, sizeof(*ret), compare_counts);
+	return p->count;
+}
+
 /* ---- the announce ---- */
 
 static void update(struct torrent *t, struct peer *peer, const struct policy_announce *a, uint64_t now)
@@ -114,6 +137,7 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 		peer->progressed = now;
 	t->strangers += (size_t)(a->rack < 0) - (size_t)(peer->rack < 0);
 	t->complete += (size_t)(a->left == 0) - (size_t)(peer->complete != 0);
+	t->downloaded += a->left == 0 && !peer->complete && peer->left != UINT64_MAX;
 	peer->rack = a->rack;
 	peer->at.port = a->port;
 	peer->before = a->left < peer->left && peer->left != UINT64_MAX ? peer->left : a->left;

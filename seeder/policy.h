@@ -90,6 +90,15 @@ int policy_announce(
 /* Between two announces of the node: paused or not in all torrents it is in, until it announces. */
 void policy_pause(struct policy *p, struct in_addr address, int paused);
 
+/* A torrent in numbers, as BEP 48 counts. */
+struct policy_count {
+	uint8_t infohash[20];
+	unsigned complete, incomplete; /* its seeders included */
+	unsigned downloaded;           /* how often a peer became complete since the torrent is known */
+};
+/* All torrents, sorted by infohash; returns how many. */
+size_t policy_scrape(struct policy *p, uint64_t now, struct policy_count ret[POLICY_TORRENTS_LIMIT]);
+
 /* How many peers of the torrent are remembered, its seeders not counted. */
 size_t policy_count(const struct policy *p, const uint8_t infohash[20]);
 

@@ -32,6 +32,7 @@ struct torrent {
 	struct peer **peers; /* by address, without seeders */
 	size_t count, size;
 	size_t strangers, complete; /* of the count */
+	unsigned downloaded;        /* how often a peer became complete */
 	struct peer **seeders;
 	size_t seeder_count;
 	uint64_t swept;

@@ -1,4 +1,4 @@
-/* Owns the announce protocol: the query's table of keys and the bencoded answer. Decides nothing itself. */
+/* Owns the protocol of announce and scrape: queries and bencoded answers. Decides nothing itself. */
 #include "seeder/tracker.h"
 
 #include <arpa/inet.h>
@@ -253,4 +253,69 @@ int tracker_announce(
 	if (r == -ENOENT)
 		return add_failure(ret, "no such torrent here");
 	return r < 0 ? r : add_answer(ret, &answer);
+}
+
+/* ---- scrape ---- */
+
+struct wanted {
+	uint8_t infohash[TRACKER_SCRAPE_MAX][20];
+	size_t count;
+};
+
+/* Keys other than info_hash mean nothing. -EINVAL: one is wrong, or there are too many. */
+static int parse_scrape(const char *query, struct wanted *ret)
+{
+	static const char key[] = "info_hash=";
+
+	while (*query) {
+		size_t len = strcspn(query, "&");
+		struct value value;
+
+		if (!strncmp(query, key, sizeof(key) - 1)) {
+			const char *text = query + sizeof(key) - 1;
+
+			if (ret->count == TRACKER_SCRAPE_MAX ||
+				parse_value(text, len - (sizeof(key) - 1), &value) < 0 ||
+				value.len != sizeof(ret->infohash[0]))
+				return -EINVAL;
+			memcpy(ret->infohash[ret->count++], value.bytes, value.len);
+		}
+		query += len + (query[len] == '&');
+	}
+	return 0;
+}
+
+static int is_wanted(const struct wanted *w, const struct policy_count *c)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (!memcmp(w->infohash[i], c->infohash, sizeof(c->infohash)))
+			return 1;
+	return w->count == 0;
+}
+
+static int add_count(struct buf *ret, const struct policy_count *c)
+{
+	if (buf_puts(ret, "20:") < 0 || buf_add(ret, c->infohash, sizeof(c->infohash)) < 0)
+		return -ENOMEM;
+	return buf_printf(ret, "d8:completei%ue10:downloadedi%ue10:incompletei%uee", c->complete,
+		c->downloaded, c->incomplete);
+}
+
+int tracker_scrape(struct tracker *t, const char *query, uint64_t now_ms, struct buf *ret)
+{
+	struct policy_count counts[POLICY_TORRENTS_LIMIT];
+	struct wanted wanted = {0};
+	size_t count;
+	int r;
+
+	if (parse_scrape(query ? query : "", &wanted) < 0)
+		return add_failure(ret, "info_hash is wrong or there too often");
+	(void)pthread_mutex_lock(&t->lock);
+	count = policy_scrape(t->policy, now_ms, counts);
+	(void)pthread_mutex_unlock(&t->lock);
+	r = buf_puts(ret, "d5:filesd");
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (is_wanted(&wanted, &counts[i]))
+			r = add_count(ret, &counts[i]);
+	return r == 0 ? buf_puts(ret, "ee") : r;
 }

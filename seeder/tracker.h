@@ -1,6 +1,7 @@
 /*
- * The tracker of BEP 3 with compact answers (BEP 23) and numwant: an announce's query in, bencoding out. Who
- * gets whom is policy.h's. Sockets and threads are the HTTP server's; any thread may call, one mutex inside.
+ * The tracker of BEP 3 with compact answers (BEP 23), numwant and scrape (BEP 48): a query in, bencoding out.
+ * Who gets whom is policy.h's. Sockets and threads are the HTTP server's; any thread may call, one mutex
+ * inside.
  *
  * What a query says of the client's own address ("ip", BEP 3) is not believed: the peer is where the request
  * came from. Answers are always compact, as BEP 23 lets a tracker decide.
@@ -49,5 +50,12 @@ void tracker_pause(struct tracker *t, struct in_addr address, int paused);
  */
 int tracker_announce(
 	struct tracker *t, const char *query, struct in_addr from, uint64_t now_ms, struct buf *ret);
+
+/*
+ * The same for a scrape (BEP 48): the counts of the torrents that the query names by info_hash, at most
+ * TRACKER_SCRAPE_MAX of them, or of all when it names none. What is not tracked is left out. 0 or -ENOMEM.
+ */
+#define TRACKER_SCRAPE_MAX 64
+int tracker_scrape(struct tracker *t, const char *query, uint64_t now_ms, struct buf *ret);
 
 #endif

@@ -136,11 +136,30 @@ check_whole() {
 	[[ $output == "failed "*"No space left on device"* ]]
 }
 
-@test "aria2c, a stranger, fetches from the seeder by the same tracker" {
-	ns_host n1 core 10.9.201.1/16 100mbit
-	mkdir "$T/aria"
-	ns n1 timeout 60 aria2c --no-conf -d "$T/aria" --seed-time=0 --enable-dht=false --enable-peer-exchange=false \
-		--bt-enable-lpd=false --bt-tracker=http://$SEEDER:8080/announce --file-allocation=none \
-		--summary-interval=0 --console-log-level=warn "$T/image.torrent" </dev/null 3>&-
+@test "aria2c and transmission, strangers, join nodes by the same tracker and end with the right bytes" {
+	local url=http://$SEEDER:8080/announce name
+	fetch n1 10.9.0.1
+	fetch n2 10.9.0.2
+	for name in x1 x2; do ns_host $name core 10.9.201.${name#x}/16 100mbit; done
+	mkdir "$T/aria" "$T/transmission" "$T/config"
+	# our nodes speak TCP alone, and it would wait for an answer by uTP
+	echo '{"utp-enabled": false, "dht-enabled": false}' >"$T/config/settings.json"
+	spawn x1 "$T/aria.log" aria2c --no-conf -d "$T/aria" --seed-time=0 --enable-dht=false --enable-peer-exchange=false \
+		--bt-enable-lpd=false --bt-tracker=$url --file-allocation=none --summary-interval=0 \
+		--console-log-level=warn "$T/image.torrent"
+	local aria=$spawned
+	# it has no option for a tracker; the torrent's key "announce" comes before "info"
+	{ printf 'd8:announce%d:%s' ${#url} $url; tail -c +2 "$T/image.torrent"; } >"$T/announce.torrent"
+	printf '#!/bin/sh\necho complete\n' >"$T/finished"
+	chmod +x "$T/finished"
+	spawn x2 "$T/transmission.log" transmission-cli -g "$T/config" -w "$T/transmission" -f "$T/finished" -M -et -p 51413 \
+		"$T/announce.torrent"
+	local transmission=$spawned
+	wait "$aria"
 	cmp "$T/image" "$T/aria/image"
+	wait_for_line "$T/transmission.log" 'complete$' 90 >/dev/null
+	cmp "$T/image" "$T/transmission/image"
+	reap "$transmission" || true
+	check_whole n1
+	check_whole n2
 }

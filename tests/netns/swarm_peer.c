@@ -82,7 +82,17 @@ static void on_announce(void *arg, const struct httpd_request *request, struct h
 		answer->status = 500;
 }
 
-static const struct httpd_route routes[] = {{.method = "GET", .prefix = "/announce", .fn = on_announce}, {0}};
+static void on_scrape(void *arg, const struct httpd_request *request, struct httpd_answer *answer)
+{
+	struct peer *p = arg;
+
+	answer->status = 200;
+	if (tracker_scrape(p->tracker, request->query, monotonic_ms(), &answer->body) < 0)
+		answer->status = 500;
+}
+
+static const struct httpd_route routes[] = {{.method = "GET", .prefix = "/announce", .fn = on_announce},
+	{.method = "GET", .prefix = "/scrape", .fn = on_scrape}, {0}};
 
 static int start_swarm(struct peer *p, enum swarm_role role, struct err *err)
 {

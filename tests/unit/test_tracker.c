@@ -196,6 +196,62 @@ static void test_mangled(void **state)
 		}
 }
 
+#define FILE1(c, d, i)                                                                                       \
+	"20:\x01"                                                                                            \
+	"AAAAAAAAAAAAAAAAAAAd8:completei" c "e10:downloadedi" d "e10:incompletei" i "ee"
+#define FILE2                                                                                                \
+	"20:\x01"                                                                                            \
+	"BBBBBBBBBBBBBBBBBBBd8:completei1e10:downloadedi0e10:incompletei0ee"
+
+static void scrape(struct tracker *t, const char *query, const char *expected)
+{
+	_cleanup_buf_ struct buf answer = {0};
+
+	assert_int_equal(tracker_scrape(t, query, 2000, &answer), 0);
+	if (strcmp(answer.data, expected) != 0)
+		fail_msg("%s: got %s", query, answer.data);
+}
+
+static void test_scrape(void **state)
+{
+	static const struct {
+		const char *query, *expected;
+	} rows[] = {
+		{NULL, "d5:filesd" FILE1("2", "1", "1") FILE2 "ee"},
+		{"", "d5:filesd" FILE1("2", "1", "1") FILE2 "ee"},
+		{"x=1&info_hash", "d5:filesd" FILE1("2", "1", "1") FILE2 "ee"},
+		{HASH, "d5:filesd" FILE1("2", "1", "1") "ee"},
+		{"info_hash=%01BBBBBBBBBBBBBBBBBBB&" HASH "&" HASH,
+			"d5:filesd" FILE1("2", "1", "1") FILE2 "ee"},
+		{"info_hash=AAAAAAAAAAAAAAAAAAAA", "d5:filesdee"},
+		{"info_hash=A", "d14:failure reason37:info_hash is wrong or there too oftene"},
+		{HASH "%", "d14:failure reason37:info_hash is wrong or there too oftene"},
+	};
+	_cleanup_tracker_ struct tracker *t = make();
+	_cleanup_buf_ struct buf query = {0};
+
+	(void)state;
+	/* added in another order than they are listed in */
+	tracker_drop(t, infohash());
+	assert_int_equal(tracker_add_seeder(t,
+				 (const uint8_t *)"\x01"
+						  "BBBBBBBBBBBBBBBBBBB",
+				 ip("10.77.0.1"), 6881),
+		0);
+	assert_int_equal(tracker_add_seeder(t, infohash(), ip("10.77.0.1"), 6881), 0);
+	check(t, GOOD, "10.77.0.11", (struct bytes)BYTES(HEAD("1", "1", "2") "6:" SEEDER "e"));
+	check(t, HASH "&port=6881&left=0", "10.77.0.11", (struct bytes)BYTES(HEAD("2", "0", "30") "0:e"));
+	check(t, HASH "&port=6881&left=0", "10.77.0.11", (struct bytes)BYTES(HEAD("2", "0", "30") "0:e"));
+	check(t, GOOD "&numwant=0", "192.0.2.1", (struct bytes)BYTES(HEAD("2", "1", "2") "0:e"));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		scrape(t, rows[i].query, rows[i].expected);
+	for (int i = 0; i < TRACKER_SCRAPE_MAX; i++)
+		assert_int_equal(buf_puts(&query, HASH "&"), 0);
+	scrape(t, query.data, "d5:filesd" FILE1("2", "1", "1") "ee");
+	assert_int_equal(buf_puts(&query, HASH), 0);
+	scrape(t, query.data, "d14:failure reason37:info_hash is wrong or there too oftene");
+}
+
 static void test_drop(void **state)
 {
 	_cleanup_tracker_ struct tracker *t = make();
@@ -244,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_long_query),
 		cmocka_unit_test(test_mangled),
+		cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_threads),
 	};
