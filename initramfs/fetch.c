@@ -274,6 +274,16 @@ static int try_once(
 	return r;
 }
 
+static void tell_trouble(const struct fetch *f, const struct way *way, unsigned try, const struct err *err)
+{
+	char why[ERR_TEXT_MAX];
+
+	(void)snprintf(why, sizeof(why), "%s, try %u: %.*s", is_http(way) ? "HTTP" : "swarm", try,
+		ERR_TEXT_MAX - 40, err->text);
+	log_warn("%s", why);
+	f->trouble(why, f->arg);
+}
+
 int fetch_run(const struct fetch *f, struct err *err)
 {
 	struct way ways[] = {{"fetch", 0}, {"http", 0}};
@@ -289,7 +299,7 @@ int fetch_run(const struct fetch *f, struct err *err)
 		if (r == 0)
 			return 0;
 		idle = further ? 0 : idle + 1;
-		log_warn("%s, try %u: %s", is_http(way) ? "HTTP" : "swarm", i + 1, err->text);
+		tell_trouble(f, way, i + 1, err);
 	}
 	return r;
 }

@@ -32,6 +32,8 @@ struct fetch {
 	/* What all children together have received. Called as progress comes, at most a few times a second;
 	 * may take a moment (it reports). */
 	void (*progress)(const struct fetch_progress *p, void *arg);
+	/* Why a try failed, in one sentence, when another one follows; may take a moment as well. */
+	void (*trouble)(const char *why, void *arg);
 	void *arg;
 };
 

@@ -186,6 +186,15 @@ static void on_progress(const struct fetch_progress *p, void *arg)
 	t->told_ms = monotonic_ms();
 }
 
+/* The fetch goes on, another way: the head is told why, until it has succeeded. */
+static void on_trouble(const char *why, void *arg)
+{
+	struct reporter *reporter = &((struct telling *)arg)->agent->reporter;
+
+	(void)snprintf(reporter->report.error, sizeof(reporter->report.error), "%s", why);
+	(void)report_send(reporter, NULL);
+}
+
 int step_fetch(struct agent *a, struct err *err)
 {
 	struct telling telling = {.agent = a};
@@ -202,6 +211,7 @@ int step_fetch(struct agent *a, struct err *err)
 				 .stall_ms = STALL_MS,
 				 .starts = FETCH_STARTS,
 				 .progress = on_progress,
+				 .trouble = on_trouble,
 				 .arg = &telling},
 		err);
 }

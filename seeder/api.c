@@ -222,6 +222,8 @@ static void tell_report(const struct status_row *before, const struct report *no
 {
 	if (now->failed)
 		log_warn("node %s: %s failed: %s", now->node, phase_name(now->phase), now->error);
+	else if (*now->error && (!before || strcmp(before->error, now->error) != 0))
+		log_warn("node %s: %s: %s", now->node, phase_name(now->phase), now->error);
 	else if (!before || before->last.phase != now->phase)
 		log_info("node %s: %s%s%s", now->node, phase_name(now->phase), *now->state ? " state=" : "",
 			now->state);

@@ -2,8 +2,8 @@
  * fixture_release STORE PROFILE WORD: publishes a release whose kernel, initramfs and root image are made of
  * WORD, for tests that need a store and no build. The same word gives the same release. Prints its name.
  * FIXTURE_ROOT and FIXTURE_PACKAGES in the environment name files that are the root image and the package
- * list instead. FIXTURE_VERITY=good puts a hash tree behind the root image; with =bad the manifest names
- * another root hash than the tree's.
+ * list instead. FIXTURE_KERNEL is the release of the kernel. FIXTURE_VERITY=good puts a hash tree behind the
+ * root image; with =bad the manifest names another root hash than the tree's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,9 +95,12 @@ static int publish(char **argv, struct err *err)
 		.cmdline = "quiet",
 		.package_count = 1};
 	_cleanup_store_ struct store *s = NULL;
+	const char *kernel = getenv("FIXTURE_KERNEL");
 	struct store_release rel;
 	int is_new, e;
 
+	if (kernel)
+		(void)snprintf(r.kernel_release, sizeof(r.kernel_release), "%s", kernel);
 	(void)snprintf(r.profile, sizeof(r.profile), "%s", argv[2]);
 	(void)digest_bytes(argv[3], strlen(argv[3]), &r.source);
 	e = store_open(argv[1], 1, &s, err);

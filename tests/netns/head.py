@@ -6,11 +6,13 @@ with one that its own library did not make.
 """
 
 import argparse
+import contextlib
 import hashlib
 import http.server
 import os
 import socket
 import struct
+import time
 import urllib.parse
 
 PIECE = 256 * 1024
@@ -59,8 +61,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
         peers = b"".join(socket.inet_aton(a) + struct.pack("!H", p) for a, p in others)
         self.answer(200, bencode({b"interval": 2, b"peers": peers}))
 
+    def announce_wrongly(self, how):
+        """What a tracker must not do, and a client must survive."""
+        if how == "silent":
+            time.sleep(3600)
+        elif how == "500":
+            self.answer(500, b"no")
+        elif how == "html":
+            self.answer(200, b"<html><body>Please log in</body></html>")
+        elif how == "garbage":
+            self.answer(200, b"d8:intervali2e5:peers999999999999999999:" + os.urandom(512))
+        else:  # huge
+            self.send_response(200)
+            self.send_header("Content-Length", "100000000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(100):
+                    self.wfile.write(b"d" * 1000000)
+            self.close_connection = True
+
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
+        if url.path == "/announce" and self.server.tracker:
+            return self.announce_wrongly(self.server.tracker)
         if url.path == "/announce":
             return self.announce(urllib.parse.parse_qs(url.query, errors="replace"))
         path = os.path.join(self.server.root, url.path.lstrip("/"))
@@ -81,7 +104,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         cut = self.server.cut or len(body)
         self.wfile.write(body[first:min(last + 1, first + cut)])
-        self.close_connection = cut < last + 1 - first
+        self.close_connection |= cut < last + 1 - first
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -104,6 +127,7 @@ def main():
     parser.add_argument("--root", required=True)
     parser.add_argument("--peer", type=peer, action="append", default=[])
     parser.add_argument("--cut", type=int, help="break every file off after so many bytes")
+    parser.add_argument("--tracker", choices=["500", "html", "huge", "garbage", "silent"], help="does this instead")
     parser.add_argument("--torrent", nargs=3, metavar=("IMAGE", "NAME", "OUTPUT"))
     args = parser.parse_args()
     if args.torrent:
@@ -115,6 +139,8 @@ def main():
     server.fixed = set(args.peer)
     server.announced = set()
     server.cut = args.cut
+    server.tracker = args.tracker
+    server.daemon_threads = True
     with open(os.path.join(args.root, "ready"), "w", encoding="ascii"):
         pass
     server.serve_forever()

@@ -13,7 +13,8 @@
 #include "tests/unit/tempdir.h"
 
 struct seen {
-	unsigned calls;
+	unsigned calls, troubles;
+	char trouble[128];
 	struct fetch_progress last;
 };
 
@@ -23,6 +24,14 @@ static void on_progress(const struct fetch_progress *p, void *arg)
 
 	seen->calls++;
 	seen->last = *p;
+}
+
+static void on_trouble(const char *why, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->troubles++;
+	(void)snprintf(seen->trouble, sizeof(seen->trouble), "%s", why);
 }
 
 /* The script counts its starts in the file "starts" and has their number in $n. */
@@ -42,6 +51,7 @@ static int run_script(const char *dir, const char *body, struct seen *seen, stru
 				 .stall_ms = 1000,
 				 .starts = 3,
 				 .progress = on_progress,
+				 .trouble = on_trouble,
 				 .arg = seen},
 		err);
 }
@@ -127,6 +137,8 @@ static void test_ways(void **state)
 	assert_int_equal(seen.last.by_http, 4 + 4);
 	assert_int_equal(seen.last.wasted, 1);
 	assert_int_equal(seen.last.rss, 70);
+	assert_int_equal(seen.troubles, 3);
+	assert_string_equal(seen.trouble, "swarm, try 3: the fetcher exited with status 1");
 }
 
 /* A child that always gets a little further does not go on for ever. */

@@ -1,0 +1,264 @@
+#!/usr/bin/env bats
+# What goes wrong in the swarm and what becomes of it, with whole nodes: the real head, the real agent as PID 1. A node has
+# come through when it has the image and has proved it. Times are those of the code: a stall is found after 15 s.
+
+bats_require_minimum_version 1.5.0
+
+load lib.sh
+load ../cli/store.bash
+load scenario.bash
+load nodes.bash
+spawned=
+
+SIZE=6000000
+AGENT=$BUILD_DIR/swarmboot-init
+
+setup_file() {
+	scenarios_start corrupt seeders_return never_returns slow_peer loss truncated fetcher_dies head_dies trackers
+}
+
+teardown_file() {
+	scenarios_stop
+}
+
+# peer NUMBER FILE: a client in the node's place that seeds the file as if it were the image
+peer() {
+	ns "n$1" curl -sf -o torrent "$URL/v1/torrents/$image.torrent"
+	spawn "n$1" "n$1.log" "$AGENT" seed --torrent torrent --file "$2" --name "${image#sha256:}" --size $SIZE \
+		--listen "10.77.0.$((10 + $1)):6881" --seeder "$URL"
+	wait_for_line "n$1.log" '^seeding' 10
+	ns "n$1" timeout 10 bash -c "until curl -sf $URL/scrape | grep -aq completei2; do sleep 0.1; done"
+}
+
+swarm_port_closed() {
+	ns head nft 'add table inet test; add chain inet test input { type filter hook input priority 0; };
+		add rule inet test input tcp dport 6881 drop'
+}
+
+seconds_of() { # NUMBER PHASE
+	rows -r ".nodes[] | select(.node == \"n$1\").phases[] | select(.name == \"$2\").seconds | ceil"
+}
+
+scenario_corrupt() {
+	head_make 2 $SIZE
+	head_start
+	swarm_port_closed
+	host 1
+	host 2
+	head -c $SIZE /dev/urandom >rotten
+	peer 2 rotten
+	boot 1
+	wait_for_line head.log 'node n1: fetch: swarm, try 1: no piece of the image came for 15 s' 60
+	proved 40 1
+	rows -e ".nodes[] | select(.node == \"n1\") | .bytes_by_http == $SIZE and .bytes_from_peers > 0"
+	[ "$(seconds_of 1 fetch)" -le 25 ]
+}
+
+@test "the only peer sends corrupt pieces: seen after 15 s, said, and the image comes by HTTP" {
+	scenario_ends corrupt 120
+}
+
+scenario_seeders_return() {
+	local i
+	head_make 3 $SIZE
+	head_start
+	for i in 1 2 3; do host $i 8mbit; done
+	for i in 1 2 3; do boot $i; done
+	percent 30 1 50
+	head_kill
+	wait_for_line n1.log 'HTTP, try 2: .*Connection refused' 60
+	head_start
+	for i in 1 2 3; do proved 60 $i; done
+}
+
+@test "the head stops at 50 % and returns after a stall and a try by HTTP: every node completes" {
+	scenario_ends seeders_return 150
+}
+
+scenario_never_returns() {
+	head_make 1 $SIZE
+	head_start
+	host 1 8mbit
+	boot 1
+	percent 30 1 30
+	rm "$image_blob"
+	becomes 100 1 '.phase == "fetch" and .failed and (.error | test("no piece of the image came|HTTP status 404"))'
+	wait_for_line n1.log 'again in [12] s' 5
+	# one that got somewhere, and six in a row that did not
+	[ "$(sed '/ error: fetch: /q' n1.log | grep -c ', try [0-9]*: ')" = 7 ]
+}
+
+@test "the image never returns: a bounded number of tries, the reason in the node table, back-off" {
+	scenario_ends never_returns 150
+}
+
+scenario_slow_peer() {
+	head_make 2 $SIZE
+	head_start
+	host 1
+	host 2
+	peer 2 image
+	ns_shape n2 eth0 8kbit
+	boot 1
+	proved 60 1
+	[ "$(seconds_of 1 fetch)" -le 40 ]
+}
+
+@test "the neighbour that has the image sends 1 KiB/s: the node completes all the same" {
+	scenario_ends slow_peer 120
+}
+
+scenario_loss() {
+	head_make 2 1000000
+	head_start
+	host 1
+	host 2
+	ns_loss n1 5
+	ns_loss n2 20
+	boot 1
+	boot 2
+	# not by the node table: reports get lost as well
+	wait_for_line n1.log 'phase mount' 60
+	wait_for_line n2.log 'phase mount' 120
+	run ! grep -h ', try ' n1.log n2.log
+}
+
+@test "a loss of 5 % and of 20 %" {
+	scenario_ends loss 150
+}
+
+scenario_truncated() {
+	head_make 1 $SIZE
+	head_start
+	host 1 8mbit
+	boot 1
+	percent 30 1 20
+	truncate -s 1000 "$image_blob"
+	wait_for_line head.log 'is no longer seeded: ' 10
+	wait_for_line head.log 'nothing to offer: slurm:1: .*root image' 20
+	cat image >"$image_blob" # in place
+	: >head.log
+	wait_for_line head.log 'offers slurm:1' 20
+	proved 80 1
+	kill -0 "$head_pid"
+}
+
+@test "the seeder's file is cut off under its hands: no longer seeded, said, and again once it is whole" {
+	scenario_ends truncated 150
+}
+
+# die NUMBER SIGNAL: the role that fetches gets the signal as soon as it is there, as often as it is started
+die() {
+	local role
+	while :; do
+		for role in fetch http; do
+			pid=$(child "$1" $role) && kill "-$2" "$pid" || true
+		done
+		sleep 0.02
+	done 2>/dev/null
+}
+
+scenario_fetcher_dies() {
+	local pid killer
+	head_make 3 $SIZE
+	head_start
+	for i in 1 2 3; do host $i 8mbit; done
+	boot 1
+	percent 30 1 20
+	kill -KILL "$(child 1 fetch)"
+	wait_for_line head.log 'node n1: fetch: swarm, try 1: the fetcher killed by signal 9' 20
+	boot 2
+	percent 30 2 20
+	kill -SYS "$(child 2 fetch)"
+	wait_for_line head.log 'node n2: fetch: swarm, try 1: the fetcher killed by signal 31 .*: it tried what it may not' 20
+	boot 3
+	die 3 SEGV &
+	killer=$!
+	becomes 30 3 '.failed and (.error | test("killed by signal 11"))'
+	kill "$killer"
+	[ "$(grep -c ', try [0-9]*: ' n3.log)" -ge 6 ]
+	for i in 1 2 3; do proved 60 $i; done
+	rows -e '.nodes[] | select(.node == "n1" or .node == "n2") | .bytes_by_http > 0'
+}
+
+@test "the fetcher is killed, for memory or by the filter of system calls: HTTP goes on; by a crash each time: bounded" {
+	scenario_ends fetcher_dies 150
+}
+
+scenario_head_dies() {
+	head_make 3 $SIZE
+	head_start
+	for i in 1 2 3; do host $i 8mbit; done
+	boot 1
+	percent 30 1 20
+	boot 2
+	wait_for_line n2.log 'phase fetch' 10
+	head_kill
+	boot 3
+	wait_for_line n3.log 'does not answer' 10
+	head_start
+	for i in 1 2 3; do proved 60 $i; done
+	# nobody stalled, the swarm went on by itself
+	run ! grep -h ', try ' n1.log n2.log n3.log
+}
+
+@test "the head dies in the middle of a boot, and is started anew: nodes at the kernel and at the image complete" {
+	scenario_ends head_dies 120
+}
+
+# bad_head NUMBER HOW: what the real head has for the node, from a head whose tracker does not do its work
+bad_head() {
+	local url=http://10.77.0.1:808$1 www=www$1 mac
+	mac=$(mac_of "$1")
+	mkdir -p "$www"/v1/{boot,blobs,releases,torrents}
+	for name in kernel initramfs root; do
+		name=$(swarmboot show --json $PROFILE | jq -r ".release.$name.digest")
+		ln "$SWARMBOOT_STORE/blobs/sha256/${name#sha256:}" "$www/v1/blobs/$name"
+	done
+	release=$(swarmboot show --json $PROFILE | jq -r .digest)
+	ns head curl -sf "$URL/v1/boot/$mac.ipxe" | sed "s|$URL|$url|g" >"$www/v1/boot/$mac.ipxe"
+	for name in "releases/$release" "releases/$release.minisig" "torrents/$image.torrent"; do
+		ns head curl -sf "$URL/v1/$name" -o "$www/v1/$name"
+	done
+	spawn head "bad$1.log" python3 -B "$BATS_TEST_DIRNAME/head.py" --listen "10.77.0.1:808$1" --root "$www" --tracker "$2"
+	wait_for_tcp head 10.77.0.1 "808$1" 10
+	host "$1"
+	boot "$1" "$url"
+}
+
+scenario_trackers() {
+	local i=0 how
+	head_make 5 $SIZE
+	head_start
+	for how in 500 html huge garbage silent; do
+		i=$((i + 1))
+		bad_head $i $how
+	done
+	for i in 1 2 3 4 5; do
+		wait_for_line n$i.log 'phase mount' 60
+		jq -se "map(select(.phase == \"mount\"))[0] | .bytes_by_http == $SIZE and .agent_rss < 67108864" www$i/reports
+		grep -q 'swarm, try 1: no piece of the image came for 15 s, 0 peers' n$i.log
+	done
+}
+
+@test "the tracker answers 500, HTML, 100 MB, garbage, nothing: the image comes by HTTP, the memory stays small" {
+	scenario_ends trackers 120
+}
+
+@test "a seeder that was killed serves again within 2 s, and hashes nothing anew" {
+	cd "$BATS_TEST_TMPDIR"
+	SWARMBOOT_STORE=$PWD/store
+	trap ns_cleanup EXIT
+	local begin end
+	head_make 1 300000000
+	head_start
+	head_kill
+	begin=$(date +%s%N)
+	head_start
+	wait_for_tcp head 10.77.0.1 6881 2
+	ns head curl -sf -r 0-0 -o /dev/null "$URL/v1/blobs/$image"
+	end=$(date +%s%N)
+	echo "$(((end - begin) / 1000000)) ms, $(grep rchar "/proc/$head_pid/io")"
+	[ $((end - begin)) -le 2000000000 ]
+	[ "$(sed -n 's/^rchar: //p' "/proc/$head_pid/io")" -lt 50000000 ]
+}
