@@ -84,7 +84,8 @@ SRC_wire := \
 	seeder/wire/http.c \
 	seeder/wire/httprange.c \
 	seeder/wire/report.c \
-	seeder/wire/seed.c
+	seeder/wire/seed.c \
+	seeder/wire/tcp.c
 
 SRC_swarm := \
 	seeder/swarm/swarm.cpp

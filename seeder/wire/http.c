@@ -6,6 +6,7 @@
 #include "seeder/wire/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/http.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 
 #include "imager/base/cleanup.h"
+#include "seeder/wire/tcp.h"
 
 DEFINE_CLEANUP(BIO *, BIO_free)
 #define _cleanup_bio_ _cleanup_(BIO_free_p)
@@ -92,18 +94,19 @@ static int read_some(BIO *bio, char *block, int size, time_t deadline)
 	}
 }
 
-static int read_body(BIO *bio, const struct http_request *req, time_t deadline, struct buf *ret)
+/* Up to what the answer's head says (0: nothing), else to the end of the stream. */
+static int read_body(BIO *bio, const struct http_request *req, time_t deadline, size_t told, struct buf *ret)
 {
 	char block[16384];
-	int n;
+	int n = 0;
 
-	while ((n = read_some(bio, block, sizeof(block), deadline)) > 0) {
+	while ((!told || ret->len < told) && (n = read_some(bio, block, sizeof(block), deadline)) > 0) {
 		if ((size_t)n > req->limit - ret->len)
 			return -EFBIG;
 		if (buf_add(ret, block, (size_t)n) < 0)
 			return -ENOMEM;
 	}
-	return n;
+	return n < 0 ? n : 0;
 }
 
 static int body_fault(const struct http_request *req, int r, struct err *err)
@@ -133,7 +136,7 @@ static int take_answer(
 	told = OSSL_HTTP_REQ_CTX_get_resp_len(ctx);
 	if (told > req->limit)
 		return body_fault(req, -EFBIG, err);
-	r = read_body(bio, req, deadline, &body);
+	r = read_body(bio, req, deadline, told, &body);
 	if (r < 0)
 		return body_fault(req, r, err);
 	if (told && body.len < told)
@@ -145,12 +148,31 @@ static int take_answer(
 	return 0;
 }
 
+/* Not by OpenSSL, which tries again and again until the time is out when nobody listens. */
+static int connect_to(const struct http_request *req, const struct url *u, BIO **ret, struct err *err)
+{
+	_cleanup_close_ int fd = tcp_connect(
+		&(struct tcp_place){.host = u->host, .port = u->port, .timeout_s = req->timeout_s});
+
+	if (fd == -EADDRNOTAVAIL)
+		return err_set(err, EADDRNOTAVAIL, "%s: there is no such host", req->url);
+	if (fd == -ETIMEDOUT)
+		return err_set(err, ETIMEDOUT, "%s: no answer within %d s", req->url, req->timeout_s);
+	if (fd < 0)
+		return err_set(err, -fd, "%s: %s", req->url, strerror(-fd));
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || !(*ret = BIO_new_socket(fd, BIO_CLOSE)))
+		return err_oom(err, req->url);
+	(void)TAKE_FD(fd);
+	return 0;
+}
+
 static int exchange(const struct http_request *req, BIO *post, struct buf *ret, struct err *err)
 {
 	_cleanup_(url_release) struct url u = {0};
+	_cleanup_bio_ BIO *bio = NULL;
 	_cleanup_(close_context) OSSL_HTTP_REQ_CTX *ctx = NULL;
 	_cleanup_buf_ struct buf path = {0};
-	int is_tls = 0;
+	int is_tls = 0, r;
 
 	if (!OSSL_HTTP_parse_url(req->url, &is_tls, NULL, &u.host, &u.port, NULL, &u.path, &u.query, NULL) ||
 		is_tls) {
@@ -159,7 +181,10 @@ static int exchange(const struct http_request *req, BIO *post, struct buf *ret, 
 	}
 	if (buf_printf(&path, "%s%s%s", u.path, u.query ? "?" : "", u.query ? u.query : "") < 0)
 		return err_oom(err, req->url);
-	ctx = OSSL_HTTP_open(u.host, u.port, "", NULL, 0, NULL, NULL, NULL, NULL, 0, req->timeout_s);
+	r = connect_to(req, &u, &bio, err);
+	if (r < 0)
+		return r;
+	ctx = OSSL_HTTP_open(u.host, u.port, NULL, NULL, 0, bio, bio, NULL, NULL, 0, req->timeout_s);
 	if (!ctx || !OSSL_HTTP_set1_request(ctx, path.data, NULL, post ? "application/json" : NULL, post,
 			    NULL, 0, 0, req->timeout_s, 0))
 		return fault(req, err);

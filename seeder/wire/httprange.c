@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/http.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/cleanup.h"
 #include "imager/base/parse.h"
+#include "seeder/wire/tcp.h"
 
 #define HEAD_MAX  8192 /* bytes of status line and header fields */
 #define BLOCK_MAX 65536
@@ -47,7 +47,7 @@ static int fault(const struct exchange *x, int code, const char *why)
 
 static int network_fault(const struct exchange *x, int code)
 {
-	if (code != EAGAIN && code != EINPROGRESS)
+	if (code != EAGAIN && code != ETIMEDOUT)
 		return fault(x, code, strerror(code));
 	return err_set(x->err, ETIMEDOUT, "%s: nothing came for %d s", x->range->url, x->range->timeout_s);
 }
@@ -66,30 +66,15 @@ static int parse_url(struct exchange *x)
 	return fault(x, EINVAL, "not a URL such as http://ADDRESS:PORT/PATH");
 }
 
-/* On Linux the time-out for sending is the one of connect(2) too: socket(7), SO_SNDTIMEO. */
-static int connect_to(struct exchange *x, const struct addrinfo *address)
-{
-	const struct timeval timeout = {.tv_sec = x->range->timeout_s};
-
-	x->fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0);
-	if (x->fd < 0 || setsockopt(x->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
-		setsockopt(x->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-		connect(x->fd, address->ai_addr, address->ai_addrlen) < 0)
-		return network_fault(x, errno);
-	return 0;
-}
-
 static int open_connection(struct exchange *x)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct addrinfo *addresses;
-	int r = getaddrinfo(x->host, x->port, &hints, &addresses);
-
-	if (r != 0)
-		return fault(x, EHOSTUNREACH, gai_strerror(r));
-	r = connect_to(x, addresses);
-	freeaddrinfo(addresses);
-	return r;
+	x->fd = tcp_connect(
+		&(struct tcp_place){.host = x->host, .port = x->port, .timeout_s = x->range->timeout_s});
+	if (x->fd >= 0)
+		return 0;
+	if (x->fd == -EADDRNOTAVAIL)
+		return fault(x, EADDRNOTAVAIL, "there is no such host");
+	return network_fault(x, -x->fd);
 }
 
 static int send_request(struct exchange *x)
