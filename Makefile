@@ -55,6 +55,7 @@ SRC_format := \
 	imager/format/gc.c \
 	imager/format/index.c \
 	imager/format/json.c \
+	imager/format/lay.c \
 	imager/format/minifile.c \
 	imager/format/minisign.c \
 	imager/format/ociimage.c \
@@ -81,6 +82,7 @@ SRC_format := \
 
 SRC_wire := \
 	seeder/wire/bootargs.c \
+	seeder/wire/channels.c \
 	seeder/wire/http.c \
 	seeder/wire/httprange.c \
 	seeder/wire/report.c \
@@ -198,6 +200,7 @@ SRC_seeder := \
 	seeder/clusterrack.c \
 	seeder/clusterrow.c \
 	seeder/clusterseed.c \
+	seeder/clusterseeder.c \
 	seeder/dnsmasq.c \
 	seeder/dnsmasqconf.c \
 	seeder/gccmd.c \
@@ -205,6 +208,13 @@ SRC_seeder := \
 	seeder/http.c \
 	seeder/httpsend.c \
 	seeder/ipxe.c \
+	seeder/mirror/bring.c \
+	seeder/mirror/follow.c \
+	seeder/mirror/mirror.c \
+	seeder/mirror/part.c \
+	seeder/mirror/state.c \
+	seeder/mirror/url.c \
+	seeder/offerlist.c \
 	seeder/offers.c \
 	seeder/policy.c \
 	seeder/policychoice.c \

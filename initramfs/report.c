@@ -10,8 +10,9 @@
 #include "imager/base/loop.h"
 #include "seeder/wire/http.h"
 
-#define TRY_S    2
-#define PAUSE_MS 5000
+#define TRY_S        2
+#define PAUSE_MS     5000ULL
+#define PAUSE_MAX_MS 60000ULL
 
 static void read_boot_id(char *ret, size_t size)
 {
@@ -76,27 +77,51 @@ static int send_to(const struct reporter *r, size_t seeder, const struct buf *bo
 		&(struct http_request){.url = url, .limit = REPORT_LIMIT, .timeout_s = TRY_S}, body, err);
 }
 
+/* How long a seeder is left alone after so many failures in a row. */
+static uint64_t pause_ms(unsigned failures)
+{
+	return failures > 4 ? PAUSE_MAX_MS : PAUSE_MS << (failures - 1);
+}
+
+/* 0, -EAGAIN in its pause, or the failure. */
+static int tell(struct reporter *r, size_t seeder, const struct buf *body, struct err *err)
+{
+	int e;
+
+	if (monotonic_ms() < r->links[seeder].quiet_until_ms)
+		return err_set(err, EAGAIN, "%s did not take the last report", r->seeders[seeder]);
+	e = send_to(r, seeder, body, err);
+	if (e == 0) {
+		r->links[seeder].failures = 0;
+		return 0;
+	}
+	r->links[seeder].quiet_until_ms = monotonic_ms() + pause_ms(++r->links[seeder].failures);
+	return e;
+}
+
+/* All of them, the one that answered first of late before the others, which may take a while to fail. */
 int report_send(struct reporter *r, struct err *err)
 {
 	_cleanup_buf_ struct buf body = {0};
+	size_t first = r->current;
+	int last = -EHOSTUNREACH;
 
 	if (!r->has_network)
 		return err_set(err, ENETDOWN, "no report before the network is up");
-	if (monotonic_ms() < r->quiet_until_ms)
-		return err_set(err, EAGAIN, "no seeder took the last report");
 	report_clock(&r->report, monotonic_ms());
 	if (report_format(&r->report, &body) < 0)
 		return err_oom(err, "a report");
+	r->missed = 0;
 	for (size_t i = 0; i < r->seeder_count; i++) {
-		size_t seeder = (r->current + i) % r->seeder_count;
+		size_t seeder = (first + i) % r->seeder_count;
+		int e = tell(r, seeder, &body, err);
 
-		if (send_to(r, seeder, &body, err) < 0)
-			continue;
-		r->current = seeder;
-		return 0;
+		if (e == 0 && r->missed == i)
+			r->current = seeder;
+		r->missed += e < 0;
+		last = e < 0 ? e : last;
 	}
-	r->quiet_until_ms = monotonic_ms() + PAUSE_MS;
-	return -EHOSTUNREACH;
+	return r->missed < r->seeder_count ? 0 : last;
 }
 
 int report_save(const struct report *r, const char *path, struct err *err)

@@ -1,6 +1,7 @@
 /*
- * The node's side of reports: keeps the phases' times and sends to the first seeder that answers. Nothing
- * here may hold up a boot: a try takes 2 s at most, and after all seeders failed none is tried for 5 s.
+ * The node's side of reports: keeps the phases' times and sends to every seeder, so that each of them knows
+ * the node and the loss of one loses nothing. Nothing here may hold up a boot: a try takes 2 s at most, and a
+ * seeder that failed is left alone for 5 s, then for twice as long each time, a minute at most.
  *
  * Times: the phases of a report always add up to CLOCK_MONOTONIC, which starts with the kernel. So "start"
  * counts from the kernel's own start, a phase entered again goes on where it was, and whoever goes on with a
@@ -18,9 +19,13 @@
 struct reporter {
 	struct report report;
 	char seeders[BOOTARGS_SEEDERS_MAX][BOOTARGS_URL_SIZE];
-	size_t seeder_count, current; /* current: the one that answered last */
+	size_t seeder_count, current; /* current: the one that answered first of late */
 	int has_network;
-	uint64_t quiet_until_ms;
+	struct {
+		unsigned failures; /* in a row */
+		uint64_t quiet_until_ms;
+	} links[BOOTARGS_SEEDERS_MAX]; /* of the seeders */
+	size_t missed;                 /* seeders that did not take the last report */
 };
 
 /* Node, seeders and this boot's id. */
@@ -32,7 +37,8 @@ void report_enter(struct report *r, enum phase phase, uint64_t now_ms);
 /* Pure: brings the current phase's time up to `now`. */
 void report_clock(struct report *r, uint64_t now_ms);
 
-/* Sends the report as it is now. -ENETDOWN before the network is up, -EAGAIN in the pause after a failure. */
+/* Sends the report as it is now; 0 when a seeder took it. -ENETDOWN before the network is up, -EAGAIN in the
+ * pause after failures, else the last failure. */
 int report_send(struct reporter *r, struct err *err);
 
 /* To and from a file. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -126,6 +127,15 @@ struct start {
 	int complete;
 };
 
+static int compare_urls(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/*
+ * The seeders stand in an order of the node's own, the trackers in one that is the same on all nodes: whoever
+ * hands out the upstreams must see the whole swarm, or two chains grow and every node feeds two others.
+ */
 static int add(struct swarm *s, const struct role *role, const struct start *start, struct err *err)
 {
 	char urls[CLI_LIST_MAX][URL_SIZE], host[64];
@@ -139,6 +149,7 @@ static int add(struct swarm *s, const struct role *role, const struct start *sta
 			return err_set(err, EINVAL, "%.100s is no seeder's URL", base);
 		trackers[i] = urls[i];
 	}
+	qsort(urls, role->seeders.count, sizeof(urls[0]), compare_urls);
 	return swarm_add(s,
 		&(struct swarm_torrent){.torrent = start->torrent.data,
 			.len = start->torrent.len,

@@ -1,5 +1,5 @@
-/* Owns the up role: waits for the system's verdict on its own boot and tells it to a seeder, however long it
- * takes. */
+/* Owns the up role: waits for the system's verdict on its own boot and tells it to the seeders, however long
+ * it takes. */
 #include "initramfs/up.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "initramfs/role.h"
 
 #define CMDLINE_LIMIT 4096
+#define LATE_MS       (24ULL * 3600 * 1000) /* so long a seeder may be down and still be told */
 
 void up_add_unit(const char *line, char *list, size_t size)
 {
@@ -100,6 +101,17 @@ static int load(struct reporter *reporter, struct err *err)
 	return report_load(AGENT_REPORT, &reporter->report, err);
 }
 
+/* Whoever was down is told when it is back: its table would show the boot as it last heard of it. */
+static void tell_late(struct reporter *reporter)
+{
+	uint64_t until = monotonic_ms() + LATE_MS;
+
+	for (unsigned tries = 1; reporter->missed && monotonic_ms() < until; tries++) {
+		sleep_ms(backoff_ms(tries, backoff_random()));
+		(void)report_send(reporter, NULL);
+	}
+}
+
 static int up(const void *options, char **args, struct err *err)
 {
 	struct reporter reporter = {0};
@@ -115,7 +127,9 @@ static int up(const void *options, char **args, struct err *err)
 	for (unsigned tries = 1; report_send(&reporter, err) < 0; tries++)
 		sleep_ms(backoff_ms(tries, backoff_random()));
 	log_info("reported up, %s", reporter.report.state);
-	return report_save(&reporter.report, AGENT_REPORT, err);
+	r = report_save(&reporter.report, AGENT_REPORT, err);
+	tell_late(&reporter);
+	return r;
 }
 
 const struct cli_command up_command = {

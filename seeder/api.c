@@ -287,9 +287,18 @@ static void get_health(void *arg, const struct httpd_request *q, struct httpd_an
 		(void)json_array_append_new(channels, channel_value(&h->catalog->channels[i]));
 	root = json_pack("{s:b,s:s,s:O}", "ready", h->catalog != NULL, "version", SWARMBOOT_VERSION,
 		"channels", channels);
+	if (root && h->mirror)
+		(void)json_object_set_new(root, "mirror", mirror_value(h->mirror));
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	answer->status = text && buf_printf(&answer->body, "%s\n", text) == 0 ? 200 : 500;
+	answer->type = JSON;
+}
+
+static void get_channels(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
+{
+	(void)q;
+	answer->status = offers_list(arg, &answer->body) < 0 ? 500 : 200;
 	answer->type = JSON;
 }
 
@@ -301,6 +310,7 @@ const struct httpd_route api_routes[] = {
 	{"GET", "/v1/releases/", "", 0, get_release},
 	{"GET", "/v1/torrents/", ".torrent", 0, get_torrent},
 	{"GET", "/v1/blobs/", "", 0, get_blob},
+	{"GET", "/v1/channels", NULL, 0, get_channels},
 	{"GET", "/announce", NULL, 0, get_announce},
 	{"GET", "/scrape", NULL, 0, get_scrape},
 	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report},

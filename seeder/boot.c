@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "seeder/ipxe.h"
@@ -19,23 +20,92 @@ void boot_base(const struct cluster *c, struct in_addr from, char ret[BOOT_BASE_
 	(void)snprintf(ret, BOOT_BASE_SIZE, "http://%s:%u", address, c->http_port);
 }
 
-int boot_entry(const struct cluster *c, struct in_addr from, struct buf *script, struct err *err)
+void boot_seeders(const struct cluster *c, struct in_addr from, struct boot_seeders *ret)
 {
-	char base[BOOT_BASE_SIZE];
+	const struct cluster_network *n = cluster_network_of(c, from);
 
-	boot_base(c, from, base);
-	return ipxe_render(ipxe_entry, (const struct ipxe_value[]){{"base", base}, {0}}, script, err);
+	if (!n)
+		n = &c->networks[0];
+	boot_base(c, from, ret->urls[0]);
+	ret->count = 1;
+	for (size_t i = 0; i < c->seeder_count; i++) {
+		const struct cluster_network *its = cluster_network_of(c, c->seeders[i].address);
+		char address[INET_ADDRSTRLEN] = "";
+
+		if (its && its != n)
+			continue;
+		(void)inet_ntop(AF_INET, &c->seeders[i].address, address, sizeof(address));
+		(void)snprintf(
+			ret->urls[ret->count++], BOOT_BASE_SIZE, "http://%s:%u", address, c->seeders[i].port);
+	}
 }
 
+struct ranked {
+	struct digest rank;
+	char url[BOOT_BASE_SIZE];
+};
+
+static int compare_ranks(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	return memcmp(&x->rank, &y->rank, sizeof(x->rank));
+}
+
+void boot_spread(const char *mac, struct boot_seeders *s)
+{
+	struct ranked ranked[BOOT_SEEDERS_MAX] = {0};
+	char text[MAC_TEXT_SIZE + BOOT_BASE_SIZE];
+
+	for (size_t i = 0; i < s->count; i++) {
+		int len = snprintf(text, sizeof(text), "%s %s", mac, s->urls[i]);
+
+		(void)digest_bytes(text, (size_t)len, &ranked[i].rank);
+		memcpy(ranked[i].url, s->urls[i], sizeof(ranked[i].url));
+	}
+	qsort(ranked, s->count, sizeof(*ranked), compare_ranks);
+	for (size_t i = 0; i < s->count; i++)
+		memcpy(s->urls[i], ranked[i].url, sizeof(s->urls[i]));
+}
+
+/* ---- scripts ---- */
+
+#define VALUES_MAX (BOOT_SEEDERS_MAX + 8)
+
+/* The values of a script: each seeder, then `more`, which ends with a NULL name. */
+static int render(const char *template, const struct boot_seeders *seeders, const struct ipxe_value *more,
+	struct buf *script, struct err *err)
+{
+	struct ipxe_value values[VALUES_MAX] = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < seeders->count; i++)
+		values[n++] = (struct ipxe_value){"seeder", seeders->urls[i]};
+	for (; more->name && n < VALUES_MAX - 1; more++)
+		values[n++] = *more;
+	return ipxe_render(template, values, script, err);
+}
+
+int boot_entry(const struct cluster *c, struct in_addr from, struct buf *script, struct err *err)
+{
+	struct boot_seeders seeders;
+
+	boot_seeders(c, from, &seeders);
+	return render(ipxe_entry, &seeders, (const struct ipxe_value[]){{0}}, script, err);
+}
+
+/* This seeder has nothing for the node, so the others are asked before it is again. */
 static int wait_script(
 	const struct boot_request *request, const char *reason, struct buf *script, struct err *err)
 {
-	char base[BOOT_BASE_SIZE];
+	struct boot_seeders s, others_first;
 
-	boot_base(request->cluster, request->from, base);
-	return ipxe_render(ipxe_wait,
-		(const struct ipxe_value[]){{"base", base}, {"mac", request->mac}, {"reason", reason}, {0}},
-		script, err);
+	boot_seeders(request->cluster, request->from, &s);
+	others_first.count = s.count;
+	for (size_t i = 0; i < s.count; i++)
+		memcpy(others_first.urls[i], s.urls[(i + 1) % s.count], BOOT_BASE_SIZE);
+	return render(ipxe_wait, &others_first,
+		(const struct ipxe_value[]){{"mac", request->mac}, {"reason", reason}, {0}}, script, err);
 }
 
 /* The file's address, else the one DHCP gave this request; from elsewhere, the head itself included, the
@@ -62,7 +132,8 @@ static int add_arguments(
 	const struct cluster_node *node = answer->node;
 	const char *const words[] = {
 		answer->offer->release.cmdline, request->cluster->groups[node->group].cmdline, "panic=30"};
-	struct bootargs args = {.release = answer->offer->digest, .seeder_count = 1};
+	struct bootargs args = {.release = answer->offer->digest};
+	struct boot_seeders seeders;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(words); i++)
@@ -70,7 +141,10 @@ static int add_arguments(
 			r = buf_printf(ret, "%s ", words[i]);
 	memcpy(args.node, node->name, sizeof(args.node));
 	memcpy(args.mac, node->mac, sizeof(args.mac));
-	boot_base(request->cluster, request->from, args.seeders[0]);
+	boot_seeders(request->cluster, request->from, &seeders);
+	boot_spread(node->mac, &seeders);
+	for (size_t i = 0; i < seeders.count && i < BOOTARGS_SEEDERS_MAX; i++)
+		memcpy(args.seeders[args.seeder_count++], seeders.urls[i], BOOT_BASE_SIZE);
 	take_address(&args, request, node);
 	return r == 0 ? bootargs_format(&args, ret) : r;
 }
@@ -79,19 +153,20 @@ static int node_script(const struct boot_request *request, const struct boot_ans
 	struct buf *script, struct err *err)
 {
 	_cleanup_buf_ struct buf arguments = {0};
-	char base[BOOT_BASE_SIZE], kernel[DIGEST_TEXT_SIZE], initramfs[DIGEST_TEXT_SIZE], release[128];
+	char kernel[DIGEST_TEXT_SIZE], initramfs[DIGEST_TEXT_SIZE], release[128];
+	struct boot_seeders seeders;
 	const struct release *r = &answer->offer->release;
 
 	if (add_arguments(request, answer, &arguments) < 0)
 		return err_oom(err, "a boot script");
-	boot_base(request->cluster, request->from, base);
+	boot_seeders(request->cluster, request->from, &seeders);
 	digest_format(&r->kernel.digest, kernel);
 	digest_format(&r->initramfs.digest, initramfs);
 	(void)snprintf(release, sizeof(release), "%s:%llu", r->profile, (unsigned long long)r->sequence);
-	return ipxe_render(ipxe_node,
-		(const struct ipxe_value[]){{"base", base}, {"node", answer->node->name},
-			{"mac", answer->node->mac}, {"release", release}, {"kernel", kernel},
-			{"initramfs", initramfs}, {"arguments", arguments.data}, {0}},
+	return render(ipxe_node, &seeders,
+		(const struct ipxe_value[]){{"node", answer->node->name}, {"mac", answer->node->mac},
+			{"release", release}, {"kernel", kernel}, {"initramfs", initramfs},
+			{"arguments", arguments.data}, {0}},
 		script, err);
 }
 

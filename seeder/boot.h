@@ -34,6 +34,22 @@ struct boot_answer {
 /* "http://ADDRESS:PORT" of this head as the client reaches it: on the client's network, else the first. */
 void boot_base(const struct cluster *c, struct in_addr from, char ret[BOOT_BASE_SIZE]);
 
+/*
+ * This seeder as the client reaches it, first, and those further ones of the cluster file that it can reach:
+ * not in a network of ours that is not the client's own.
+ */
+#define BOOT_SEEDERS_MAX (1 + CLUSTER_SEEDERS_MAX)
+struct boot_seeders {
+	char urls[BOOT_SEEDERS_MAX][BOOT_BASE_SIZE];
+	size_t count;
+};
+void boot_seeders(const struct cluster *c, struct in_addr from, struct boot_seeders *ret);
+/*
+ * The order in which a node tries them: another one for each MAC, the same for a MAC whichever seeder is
+ * asked, and when one is gone its nodes are spread over all others (rendezvous hashing).
+ */
+void boot_spread(const char *mac, struct boot_seeders *s);
+
 /* Appends the script. 0, or negative when it cannot be made. */
 int boot_respond(
 	const struct boot_request *request, struct boot_answer *ret, struct buf *script, struct err *err);

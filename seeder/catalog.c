@@ -61,6 +61,7 @@ static void offer_free(struct offer *o)
 	free(o->kernel.path);
 	free(o->initramfs.path);
 	free(o->root.path);
+	free(o->packages.path);
 	free(o);
 }
 DEFINE_CLEANUP(struct offer *, offer_free)
@@ -212,6 +213,9 @@ static int prove_blobs(struct scan *s, struct offer *o, struct err *err)
 		r = prove_blob(s, &o->release.initramfs, "initramfs", &o->initramfs, err);
 	if (r == 0)
 		r = prove_blob(s, &o->release.root, "root image", &o->root, err);
+	/* No node wants it: without it the release is good to boot, but cannot be mirrored. */
+	if (r == 0)
+		(void)prove_blob(s, &o->release.packages, "package list", &o->packages, NULL);
 	return r == 0 ? prove_tree(s, o, err) : r;
 }
 
@@ -365,10 +369,11 @@ const struct catalog_blob *catalog_blob(const struct catalog *c, const struct di
 {
 	for (size_t i = 0; c && i < c->offer_count; i++) {
 		const struct offer *o = c->offers[i];
-		const struct catalog_blob *const blobs[] = {&o->kernel, &o->initramfs, &o->root};
+		const struct catalog_blob *const blobs[] = {
+			&o->kernel, &o->initramfs, &o->root, &o->packages};
 
 		for (size_t j = 0; j < ARRAY_SIZE(blobs); j++)
-			if (digest_equal(&blobs[j]->part.digest, blob))
+			if (blobs[j]->path && digest_equal(&blobs[j]->part.digest, blob))
 				return blobs[j];
 	}
 	return NULL;

@@ -45,6 +45,7 @@ struct offer {
 	struct release release;
 	struct buf manifest, signature, torrent;
 	struct catalog_blob kernel, initramfs, root;
+	struct catalog_blob packages; /* for mirrors; path NULL: it is missing or damaged */
 };
 
 struct catalog_channel {

@@ -21,6 +21,8 @@
 #define CLUSTER_NAME_SIZE 64
 #define CLUSTER_REF_SIZE  132
 #define CLUSTER_DNS_MAX   4
+/* This one and the further ones are what the boot arguments have room for. */
+#define CLUSTER_SEEDERS_MAX 3
 
 struct cluster_network {
 	char name[CLUSTER_NAME_SIZE];
@@ -58,12 +60,20 @@ struct cluster_node {
 	struct in_addr address;
 };
 
+/* A further seeder that nodes may use: http://ADDRESS:PORT. */
+struct cluster_seeder {
+	struct in_addr address;
+	uint16_t port; /* of its HTTP */
+};
+
 struct cluster {
 	char *path;  /* the file it came from */
 	char *store; /* folders; relative ones are taken from the cluster file's folder */
 	char *state;
 	struct yaml_strings trust; /* public key files, likewise */
 	uint16_t http_port, swarm_port;
+	struct cluster_seeder seeders[CLUSTER_SEEDERS_MAX]; /* by address, without this one itself */
+	size_t seeder_count;
 	unsigned chains; /* how many nodes a seeder feeds at once, 1 to 64 (seeder/policy.h) */
 	struct cluster_network *networks;
 	size_t network_count;

@@ -33,6 +33,7 @@ static void reader_release(struct cluster_reader *r)
 	free(r->store);
 	free(r->state);
 	yaml_strings_release(&r->trust);
+	yaml_strings_release(&r->seeders);
 	cluster_free(r->cluster);
 }
 
@@ -182,6 +183,10 @@ static const struct yaml_key cluster_keys[] = {
 		.offset = offsetof(struct cluster_reader, swarm),
 		.keys = swarm_keys},
 	{.name = "seed", .kind = YAML_ELSEWHERE},
+	{.name = "seeders",
+		.kind = YAML_STRINGS,
+		.offset = offsetof(struct cluster_reader, seeders),
+		.allowed = "a list of http://ADDRESS:PORT"},
 	{.name = "networks", .kind = YAML_TABLE, .each = each_network, .required = 1},
 	{.name = "groups", .kind = YAML_TABLE, .each = each_group, .required = 1},
 	{.name = "racks", .kind = YAML_TABLE, .each = cluster_rack_read},
@@ -253,6 +258,8 @@ static int read_cluster(struct cluster_reader *reader, struct yaml_node *root, s
 		r = cluster_nodes_finish(reader, err);
 	if (r == 0)
 		r = cluster_racks_finish(reader, err);
+	if (r == 0)
+		r = cluster_seeders_take(reader, root, err);
 	return r == 0 ? take_paths(reader, err) : r;
 }
 

@@ -1,5 +1,5 @@
 /* Private to the readers of the cluster file: clusterfile.c, clusterrow.c, clusternet.c, clusternode.c,
- * clusterrack.c. */
+ * clusterrack.c, clusterseeder.c. */
 #ifndef SEEDER_CLUSTERFILE_H
 #define SEEDER_CLUSTERFILE_H
 
@@ -26,7 +26,7 @@ struct port {
 struct cluster_reader {
 	struct cluster *cluster;
 	char *store, *state;
-	struct yaml_strings trust;
+	struct yaml_strings trust, seeders;
 	struct port http, swarm;
 	struct seed_policy seed; /* of all groups; read before them */
 	struct raw_node *raw;    /* beside cluster->nodes */
@@ -61,6 +61,8 @@ int cluster_parse_address(const char *text, struct in_addr *ret);
 
 /* The value of `seed:`, laid over *p. 0, or -EINVAL with the fault. */
 int cluster_seed_read(struct yaml_node *at, struct seed_policy *p, struct err *err);
+/* `seeders`, once networks, port and nodes are known. 0, or -EINVAL with the fault. */
+int cluster_seeders_take(struct cluster_reader *reader, struct yaml_node *root, struct err *err);
 
 /* Neither the network's own address nor its broadcast. */
 int cluster_network_is_host(const struct cluster_network *n, struct in_addr a);

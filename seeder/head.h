@@ -14,10 +14,12 @@
 #include "seeder/cluster.h"
 #include "seeder/dnsmasq.h"
 #include "seeder/http.h"
+#include "seeder/mirror/mirror.h"
 #include "seeder/scanner.h"
 #include "seeder/status.h"
 #include "seeder/swarm/swarm.h"
 #include "seeder/tracker.h"
+#include "seeder/wire/channels.h"
 
 /* One root image that is seeded. */
 struct seed {
@@ -29,7 +31,9 @@ struct seed {
 };
 
 struct head {
-	const char *config; /* path of the cluster file */
+	const char *config;        /* path of the cluster file */
+	const char *mirror_url;    /* of the seeder to follow; NULL: none */
+	char id[CHANNELS_ID_SIZE]; /* of this process, made up at its start */
 	struct loop *loop;
 	struct minisign_keyring keyring;
 	struct cluster *cluster;
@@ -44,6 +48,7 @@ struct head {
 	struct httpd *http;
 	struct scanner *scanner;
 	struct dnsmasq *dnsmasq;
+	struct mirror *mirror; /* NULL: it follows nobody */
 };
 
 /* reload.c. The cluster file and the keys it names; -EINVAL or the errno of reading with a sentence. */
@@ -59,6 +64,9 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why);
 int offers_check(void *head);
 /* Drains the swarm's events. A loop_fn. */
 int offers_events(void *head);
+
+/* offerlist.c. GET /v1/channels: what is offered, for those that mirror it. 0 or -ENOMEM. */
+int offers_list(const struct head *h, struct buf *ret);
 
 /* api.c. Ends with a NULL method; its functions take the head. */
 extern const struct httpd_route api_routes[];

@@ -13,8 +13,9 @@ struct ipxe_value {
 };
 
 /*
- * Appends the template with every {{name}} replaced. -EINVAL: a name without a value, a placeholder without
- * its end, or a value that is not one line of printable ASCII.
+ * Appends the template with every {{name}} replaced. A name may have several values: a line with it stands
+ * once for each of them, in their order. -EINVAL: a name without a value, a placeholder without its end, or a
+ * value that is not one line of printable ASCII.
  */
 int ipxe_render(const char *template, const struct ipxe_value *values, struct buf *ret, struct err *err);
 

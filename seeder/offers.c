@@ -141,6 +141,19 @@ static void add_seeds(struct head *h, const struct catalog *catalog)
 
 /* ---- what the operator is told ---- */
 
+/* Why the mirrored seeder's release is not here, behind why there is nothing to offer. */
+static void add_mirror_reason(struct head *h, struct catalog_channel *c)
+{
+	char why[ERR_TEXT_MAX];
+	size_t len = strlen(c->reason);
+
+	if (!h->mirror || c->offer)
+		return;
+	mirror_reason(h->mirror, c->ref, why);
+	if (*why)
+		(void)snprintf(c->reason + len, sizeof(c->reason) - len, "; the mirror: %s", why);
+}
+
 static void tell_channel(const struct catalog *old, const struct catalog_channel *now)
 {
 	const struct catalog_channel *before = catalog_channel(old, now->ref);
@@ -186,8 +199,10 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 		return;
 	}
 	h->scan_fault = (struct err){0};
-	for (size_t i = 0; i < catalog->channel_count; i++)
+	for (size_t i = 0; i < catalog->channel_count; i++) {
+		add_mirror_reason(h, &catalog->channels[i]);
 		tell_channel(old, &catalog->channels[i]);
+	}
 	/* Seeded first, offered after: nobody asks the tracker for what it does not know yet. */
 	drop_seeds(h, catalog);
 	add_seeds(h, catalog);

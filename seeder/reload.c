@@ -72,5 +72,7 @@ int head_reload(struct head *h, struct err *err)
 	if (r < 0)
 		return err_oom(err, "the node table");
 	scanner_poke(h->scanner);
+	if (h->mirror)
+		mirror_poke(h->mirror);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 #define FILES_WANTED     16384 /* connections of HTTP and swarm, each a descriptor or two */
 
 struct serve_options {
-	const char *config;
+	const char *config, *mirror;
 	int debug;
 };
 
@@ -168,6 +169,26 @@ static void stop_dnsmasq(struct head *h)
 	dnsmasq_stop(h->dnsmasq);
 }
 
+static void on_mirror(void *arg)
+{
+	struct head *h = arg;
+
+	scanner_poke(h->scanner);
+}
+
+static int start_mirror(struct head *h, struct err *err)
+{
+	const struct mirror_options options = {
+		.url = h->mirror_url, .id = h->id, .wish = offers_wish, .changed = on_mirror, .arg = h};
+
+	return h->mirror_url ? mirror_start(h->loop, &options, &h->mirror, err) : 0;
+}
+
+static void stop_mirror(struct head *h)
+{
+	mirror_stop(h->mirror);
+}
+
 static int start_timers(struct head *h, struct err *err)
 {
 	if (loop_add_timer(h->loop, FLUSH_MS, FLUSH_MS, on_flush, h) < 0 ||
@@ -187,6 +208,7 @@ static const struct part {
 	{"trackers", start_trackers, stop_trackers},
 	{"swarm", start_swarm, stop_swarm},
 	{"scanner", start_scanner, stop_scanner},
+	{"mirror", start_mirror, stop_mirror},
 	{"http", start_http, stop_http},
 	{"dnsmasq", start_dnsmasq, stop_dnsmasq},
 	{"timers", start_timers, NULL},
@@ -279,10 +301,20 @@ static int serve(struct head *h, struct err *err)
 	return r < 0 ? err_set(err, -r, "the loop failed: %s", strerror(-r)) : 0;
 }
 
+static int make_id(char ret[CHANNELS_ID_SIZE])
+{
+	uint8_t bytes[(CHANNELS_ID_SIZE - 1) / 2];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return -EIO;
+	format_hex(bytes, sizeof(bytes), ret);
+	return 0;
+}
+
 static int run_serve(const void *arg, char **args, struct err *err)
 {
 	const struct serve_options *options = arg;
-	struct head h = {.config = options->config};
+	struct head h = {.config = options->config, .mirror_url = options->mirror};
 	int r;
 
 	(void)args;
@@ -292,6 +324,12 @@ static int run_serve(const void *arg, char **args, struct err *err)
 	raise_limit();
 	if (head_load(h.config, &h.cluster, &h.keyring, err) < 0)
 		return CLI_FAULT;
+	if (h.mirror_url && mirror_check_url(h.mirror_url, h.cluster, err) < 0) {
+		cluster_free(h.cluster);
+		return CLI_USAGE;
+	}
+	if (make_id(h.id) < 0)
+		return err_set(err, EIO, "no random numbers are to be had");
 	h.loop = loop_new();
 	r = h.loop ? serve(&h, err) : err_oom(err, "the loop");
 	loop_free(h.loop);
@@ -302,13 +340,15 @@ static int run_serve(const void *arg, char **args, struct err *err)
 
 static const struct cli_option options_table[] = {
 	{"config", 'c', CLI_STRING, offsetof(struct serve_options, config), "FILE", "the cluster file"},
+	{"mirror", 'm', CLI_STRING, offsetof(struct serve_options, mirror), "URL",
+		"follow the channels of the seeder there"},
 	{"debug", 0, CLI_FLAG, offsetof(struct serve_options, debug), NULL, "log at debug level"},
 	{0},
 };
 
 const struct cli_command command_serve = {
 	.name = "serve",
-	.arguments = "--config FILE",
+	.arguments = "--config FILE [--mirror URL]",
 	.summary = "offer releases to the nodes of a cluster and seed their images",
 	.text = "Reads the cluster file (docs/cluster.md), and until it is ended: answers DHCP and TFTP on "
 		"the boot "
@@ -322,6 +362,12 @@ const struct cli_command command_serve = {
 		"it names. New releases and moved channels are picked up by themselves. SIGHUP reads the "
 		"cluster "
 		"file again; a file with a fault is reported and changes nothing. SIGTERM ends it.\n"
+		"\n"
+		"With --mirror http://HOST:PORT it follows the channels of the seeder there: brings the "
+		"releases of "
+		"its own groups' channels, checks them by its own 'trust' keys, points its channels to them, "
+		"and "
+		"offers them like its own; while the other one is down it serves on what it has.\n"
 		"\n"
 		"It needs root for DHCP and TFTP. A fault of the cluster file is exit status 2.",
 	.options = options_table,

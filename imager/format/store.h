@@ -147,6 +147,12 @@ void store_signed_release(struct store_signed *p);
 int store_verify(struct store *s, const struct store_release *rel, const struct minisign_keyring *ring,
 	struct store_signed *ret, struct err *err);
 
+/*
+ * Makes an empty layout that of this one release, for store_adopt: writes its manifests and its signature.
+ * The four parts are put at store_blob_path by the caller, before or after; nothing is looked at here.
+ */
+int store_lay(struct store *layout, const struct store_signed *proof, struct err *err);
+
 /* Hashes every blob of the release, compares sizes and digests, and computes the root image's hash tree
  * again. -EBADMSG names the part that differs. */
 int store_check_blobs(struct store *s, const struct store_release *rel, struct err *err);

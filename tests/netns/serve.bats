@@ -162,7 +162,10 @@ child() {
 	minisign -V -q -p release.pub -m manifest
 	[[ $(get "/v1/torrents/sha256:${root##*/}.torrent" | tr -d '\0') == d* ]]
 
-	[ "$(code "/v1/blobs/sha256:$(blob .release.packages.digest | xargs basename)")" = 404 ]
+	list=$(blob .release.packages.digest)
+	get "/v1/blobs/sha256:${list##*/}" | cmp - "$list"
+	[ "$(get /v1/channels | jq -r '.channels[] | "\(.channel) \(.release) \(.sequence)"' | head -n 1)" = \
+		"slurm:stable $release 1" ]
 	[ "$(code "/v1/blobs/${root##*/}")" = 404 ]
 	[ "$(code "/v1/blobs/../index.json" --path-as-is)" = 404 ]
 	[ "$(code /boot/../nodes.db --path-as-is)" = 404 ]

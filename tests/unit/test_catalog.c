@@ -87,7 +87,7 @@ static void test_offered(void **state)
 	assert_ptr_equal(catalog_release(c, &o->digest), o);
 	assert_ptr_equal(catalog_image(c, &rel.release.root.digest), o);
 	assert_ptr_equal(catalog_blob(c, &rel.release.initramfs.digest), &o->initramfs);
-	assert_null(catalog_blob(c, &rel.release.packages.digest));
+	assert_ptr_equal(catalog_blob(c, &rel.release.packages.digest), &o->packages);
 	assert_null(catalog_blob(c, &o->digest));
 	assert_null(catalog_channel(c, "slurm:2"));
 	fd = catalog_blob_open(&o->root);
@@ -263,7 +263,7 @@ static void test_tree(void **state)
 		assert_string_equal(catalog_channel(c, "bad:1")->reason,
 			"bad:1: root image: its hash tree is not the signed one");
 		assert_int_equal(verified_load(memory, &v), 0);
-		assert_int_equal(v.count, 5); /* kernel, initramfs, image, and the tree twice */
+		assert_int_equal(v.count, 6); /* the four parts, and the tree twice */
 	}
 	assert_int_equal(store_check_blobs(s, &good, NULL), 0);
 	assert_int_equal(store_check_blobs(s, &bad, &err), -EBADMSG);

@@ -293,6 +293,18 @@ static const struct {
 	{WITH("racks:\n  r1: {subnet: 10.77.0.0/28}\n  r2: {addresses: 10.77.0.15-10.77.0.20}\n"),
 		":18: addresses: has addresses of rack 'r1'"},
 	{NODE("  n1:"), ":15: n1: has no value"},
+	{SAMPLE_CLUSTER "seeders: [\"http://head:8080\"]\n", "seeders: 'http://head:8080' is not allowed"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.2\"]\n", "seeders: 'http://10.77.0.2' is not allowed"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.2:80/\"]\n", "is not allowed: http://ADDRESS:PORT"},
+	{SAMPLE_CLUSTER "seeders: [\"https://10.77.0.2:80\"]\n", "is not allowed: http://ADDRESS:PORT"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.2:0\"]\n", "is not allowed: http://ADDRESS:PORT"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.2:80\", \"http://10.77.0.2:80\"]\n",
+		"seeders: names http://10.77.0.2:80 twice"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.2:80\", \"http://10.77.0.3:80\", "
+			"\"http://10.77.0.4:80\", \"http://10.77.0.5:80\"]\n",
+		"seeders: at most 3 beside this one"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.11:80\"]\n", "seeders: has the address of node n001"},
+	{SAMPLE_CLUSTER "seeders: [\"http://10.77.0.110:80\"]\n", "seeders: has an address in the range of"},
 	{NODE("  n1: here"), ":15: n1: a mapping of keys to values is wanted"},
 };
 
@@ -308,6 +320,23 @@ static void test_faults(void **state)
 		if (!strstr(err.text, faults[i].fault))
 			fail_msg("row %zu: '%s' has no '%s'", i, err.text, faults[i].fault);
 	}
+}
+
+/* In one order, whatever the file's is, and without the seeder itself. */
+static void test_seeders(void **state)
+{
+	static const char text[] =
+		SAMPLE_CLUSTER "seeders: [\"http://10.77.0.200:80\", \"http://10.77.0.1:8080\", "
+			       "\"http://10.77.0.2:81\", \"http://10.77.0.2:80\"]\n";
+	_cleanup_cluster_ struct cluster *c = NULL;
+	struct err err = {0};
+
+	if (load_cluster(state, text, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(c->seeder_count, 3);
+	assert_int_equal(c->seeders[0].port, 80);
+	assert_int_equal(c->seeders[1].port, 81);
+	assert_int_equal(c->seeders[2].address.s_addr, address("10.77.0.200").s_addr);
 }
 
 /* One name under two keys is the parser's fault already, before the index sees it. */
@@ -370,6 +399,7 @@ int main(void)
 		unit_test_in_dir(test_without_nodes),
 		unit_test_in_dir(test_seed),
 		unit_test_in_dir(test_faults),
+		unit_test_in_dir(test_seeders),
 		unit_test_in_dir(test_name_twice),
 		unit_test_in_dir(test_missing_file),
 		unit_test_in_dir(test_keyring),

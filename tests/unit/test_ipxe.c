@@ -13,7 +13,8 @@
 
 static void test_render(void **state)
 {
-	static const struct ipxe_value values[] = {{"a", "1"}, {"ab", "${net0/mac}"}, {"bad", "x\ny"}, {0}};
+	static const struct ipxe_value values[] = {{"a", "1"}, {"ab", "${net0/mac}"}, {"bad", "x\ny"},
+		{"s", "one"}, {"s", "two"}, {"t", "I"}, {"t", "II"}, {0}};
 	static const struct {
 		const char *template, *expected; /* NULL: refused */
 	} rows[] = {
@@ -21,6 +22,10 @@ static void test_render(void **state)
 		{"plain } }} {", "plain } }} {"},
 		{"{{a}}{{ab}}-{{a}}\n", "1${net0/mac}-1\n"},
 		{"${netX/mac}", "${netX/mac}"},
+		{"a\n{{s}} {{a}}\nb {{a}}", "a\none 1\ntwo 1\nb 1"},
+		{"{{s}}{{s}}{{t}}", "oneoneItwotwoII"},
+		{"{{s}}\n{{b}}\n", NULL},
+		{"{{s\n}}", NULL},
 		{"{{b}}", NULL},
 		{"{{}}", NULL},
 		{"{{a", NULL},
@@ -113,6 +118,104 @@ static void test_node(void **state)
 	}
 }
 
+/* Two further seeders, of which one is in the other network. */
+#define SEEDERS                                                                                              \
+	"seeders: [\"http://10.77.0.3:80\", \"http://10.77.0.1:8080\", \"http://10.78.0.2:8080\"]\n"         \
+	"networks:\n"                                                                                        \
+	"  boot: {interface: a0, address: 10.77.0.1/24, range: 10.77.0.100-10.77.0.199}\n"                   \
+	"  rear: {interface: a1, address: 10.78.0.1/24, range: 10.78.0.100-10.78.0.199}\n"
+
+static void test_seeders(void **state)
+{
+	static const struct {
+		const char *from, *urls[3];
+	} rows[] = {
+		{"10.77.0.50", {"http://10.77.0.1:8080", "http://10.77.0.3:80"}},
+		{"10.78.0.50", {"http://10.78.0.1:8080", "http://10.78.0.2:8080"}},
+		{"192.0.2.1", {"http://10.77.0.1:8080", "http://10.77.0.3:80"}},
+	};
+	_cleanup_cluster_ struct cluster *c = NULL;
+	struct err err = {0};
+
+	if (load_cluster(state, SAMPLE_HEAD SEEDERS SAMPLE_GROUPS SAMPLE_NODES, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct boot_seeders seeders;
+		struct in_addr from;
+
+		assert_int_equal(inet_pton(AF_INET, rows[i].from, &from), 1);
+		boot_seeders(c, from, &seeders);
+		assert_int_equal(seeders.count, 2);
+		for (size_t j = 0; j < 2; j++)
+			assert_string_equal(seeders.urls[j], rows[i].urls[j]);
+	}
+}
+
+/* Each of three gets its share of 3000 nodes, whatever order they stand in; without one its nodes are shared
+ * by the two others, and nobody else moves. */
+static void test_spread(void **state)
+{
+	static const struct boot_seeders all = {{"http://10.0.0.1:80", "http://10.0.0.2:80", "http://a"}, 3},
+					 turned = {{"http://a", "http://10.0.0.2:80", "http://10.0.0.1:80"},
+						 3},
+					 rest = {{"http://10.0.0.1:80", "http://10.0.0.2:80"}, 2};
+	unsigned first[3] = {0}, second[3] = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		struct boot_seeders a = all, b = turned, c = rest;
+		char mac[MAC_TEXT_SIZE];
+
+		(void)snprintf(mac, sizeof(mac), "52:54:00:00:%02x:%02x", i >> 8, i & 255);
+		boot_spread(mac, &a);
+		boot_spread(mac, &b);
+		boot_spread(mac, &c);
+		assert_memory_equal(a.urls, b.urls, sizeof(a.urls));
+		for (size_t j = 0; j < 3; j++) {
+			first[j] += !strcmp(a.urls[0], all.urls[j]);
+			second[j] += !strcmp(a.urls[0], "http://a") && !strcmp(a.urls[1], all.urls[j]);
+		}
+		if (strcmp(a.urls[0], "http://a") != 0)
+			assert_string_equal(a.urls[0], c.urls[0]);
+	}
+	for (size_t j = 0; j < 3; j++)
+		assert_in_range(first[j], 900, 1100);
+	assert_in_range(second[0], 430, 570);
+	assert_int_equal(second[2], 0);
+}
+
+/* Kernel and initramfs from whichever answers, the one that was asked first. */
+static void test_two_seeders(void **state)
+{
+	static const char *const expected[] = {"\nkernel http://10.77.0.1:8080/v1/blobs/sha256:",
+		" && goto initramfs ||\nkernel http://10.77.0.3:80/",
+		" && goto initramfs ||\ngoto failed\n:initramfs\ninitrd --name initramfs "
+		"http://10.77.0.1:8080/",
+		" && goto boot ||\ninitrd --name initramfs http://10.77.0.3:80/",
+		"\nchain --replace --autofree http://10.77.0.1:8080/v1/boot/52:54:00:aa:00:01.ipxe ||\nchain "
+		"--replace --autofree http://10.77.0.3:80/v1/boot/52:54:00:aa:00:01.ipxe ||\ngoto failed\n"};
+	_cleanup_cluster_ struct cluster *c = NULL;
+	_cleanup_buf_ struct buf script = {0}, wait = {0};
+	struct err err = {0};
+	const char *at;
+	struct sample s;
+
+	if (load_cluster(state, SAMPLE_HEAD SEEDERS SAMPLE_GROUPS SAMPLE_NODES, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	fill(&s);
+	(void)respond(c, &s.catalog, "52:54:00:aa:00:01", "10.77.0.150", &script);
+	at = script.data;
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		at = strstr(at, expected[i]);
+		if (!at)
+			fail_msg("no '%s' in %s", expected[i], script.data);
+	}
+	assert_true(strstr(script.data, "swarmboot.seeder=http://10.77.0.1:8080,http://10.77.0.3:80 ") ||
+		    strstr(script.data, "swarmboot.seeder=http://10.77.0.3:80,http://10.77.0.1:8080 "));
+	(void)respond(c, &s.catalog, "52:54:00:aa:00:03", "10.77.0.150", &wait);
+	assert_non_null(strstr(wait.data, "sleep 10\nchain --replace --autofree http://10.77.0.3:80/"));
+}
+
 static void test_waiting(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
@@ -148,6 +251,9 @@ int main(void)
 		cmocka_unit_test(test_render),
 		cmocka_unit_test(test_templates),
 		unit_test_in_dir(test_node),
+		unit_test_in_dir(test_seeders),
+		cmocka_unit_test(test_spread),
+		unit_test_in_dir(test_two_seeders),
 		unit_test_in_dir(test_waiting),
 	};
 
