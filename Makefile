@@ -246,7 +246,10 @@ SRC_agent := \
 	initramfs/role.c \
 	initramfs/root.c \
 	initramfs/sandbox.c \
+	initramfs/policyrole.c \
 	initramfs/seed.c \
+	initramfs/seedask.c \
+	initramfs/seedfolder.c \
 	initramfs/steps.c \
 	initramfs/up.c \
 	initramfs/verify.c

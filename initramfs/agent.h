@@ -22,6 +22,7 @@
 #define AGENT_BUNDLE  AGENT_RUN "/bundle"
 #define AGENT_REPORT  AGENT_RUN "/report.json"
 #define AGENT_PID     AGENT_RUN "/seed.pid"
+#define AGENT_SEED    AGENT_RUN "/seed" /* seedfolder.h */
 #define AGENT_NEWROOT "/newroot"
 #define AGENT_PORT    6881 /* BitTorrent, of the fetch and the seed role */
 

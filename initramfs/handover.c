@@ -60,6 +60,35 @@ static int seed_unit(const struct handover *h, struct buf *ret, struct err *err)
 	return r == 0 && buf_puts(ret, "\n") < 0 ? err_oom(err, "a unit") : r;
 }
 
+/* What it writes the seed role obeys. */
+static int policy_unit(const struct handover *h, struct buf *ret, struct err *err)
+{
+	const char *const words[] = {"policy", "--node", h->node, "--mac", h->mac, "--listen", h->address,
+		"--control", h->seed->control, NULL};
+	int r;
+
+	if (buf_puts(ret, "[Unit]\n"
+			  "Description=Ask the head how this node may seed\n"
+			  "\n"
+			  "[Service]\n"
+			  "Type=exec\n"
+			  "Restart=on-failure\n"
+			  "RestartSec=5\n"
+			  "TimeoutStopSec=5\n"
+			  "CPUWeight=20\n"
+			  "Nice=10\n") < 0)
+		return err_oom(err, "a unit");
+	r = add_program(ret, h, err);
+	if (r == 0)
+		r = add_words(ret, words, err);
+	for (size_t i = 0; r == 0 && i < h->seed->seeders.count; i++) {
+		const char *const seeder[] = {"--seeder", h->seed->seeders.items[i], NULL};
+
+		r = add_words(ret, seeder, err);
+	}
+	return r == 0 && buf_puts(ret, "\n") < 0 ? err_oom(err, "a unit") : r;
+}
+
 /* Type=exec, not oneshot: it waits for the boot's last job, which must not be its own. */
 static int up_unit(const struct handover *h, struct buf *ret, struct err *err)
 {
@@ -102,6 +131,7 @@ static const struct unit {
 	int (*text)(const struct handover *h, struct buf *ret, struct err *err);
 } units[] = {
 	{"swarmboot-seed.service", 1, seed_unit},
+	{"swarmboot-policy.service", 1, policy_unit},
 	{"swarmboot-up.service", 1, up_unit},
 	{"run-swarmboot.mount", 0, mount_unit},
 };

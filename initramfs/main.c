@@ -1,6 +1,6 @@
 /* swarmboot-init: as PID 1 the boot by the table of steps below, which never ends but in the system's init or
- * a reboot; as /sbin/modprobe the kernel's helper; else the roles fetch, http, seed and up. What a step does
- * is steps.c. */
+ * a reboot; as /sbin/modprobe the kernel's helper; else the roles fetch, http, policy, seed and up. What a
+ * step does is steps.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -192,7 +192,7 @@ static int modprobe(const char *alias)
 int main(int argc, char **argv)
 {
 	static const struct cli_command *const roles[] = {
-		&fetch_command, &http_command, &seed_command, &up_command, NULL};
+		&fetch_command, &http_command, &policy_command, &seed_command, &up_command, NULL};
 
 	/* No configuration file: there is none in an initramfs, and the image's own is none of ours. */
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);

@@ -27,6 +27,7 @@ const struct cli_option role_options[] = {
 	{"seeder", 0, CLI_LIST, offsetof(struct role, seeders), "URL", "a seeder; may be given again"},
 	{"pid-file", 0, CLI_STRING, offsetof(struct role, pid_file), "FILE",
 		"take over from the process named here, and name this one"},
+	{"control", 0, CLI_STRING, offsetof(struct role, control), "DIR", "the folder that says how to seed"},
 	{"from", 0, CLI_U64, offsetof(struct role, from), "BYTES", "of the image that are there already"},
 	{0},
 };
@@ -52,6 +53,7 @@ void role_argv(const struct role *role, const char *program, const char *word, s
 		ret->argv[n++] = fixed[i];
 	n = add_option(ret, n, "--root", role->root);
 	n = add_option(ret, n, "--pid-file", role->pid_file);
+	n = add_option(ret, n, "--control", role->control);
 	if (role->from) {
 		(void)snprintf(ret->from, sizeof(ret->from), "%" PRIu64, role->from);
 		n = add_option(ret, n, "--from", ret->from);
@@ -107,8 +109,7 @@ static int check_torrent(const struct role *role, const char *torrent, size_t le
 	return 0;
 }
 
-/* "http://A.B.C.D:PORT" -> "A.B.C.D" */
-static int seeder_host(const char *url, char *ret, size_t size)
+int role_seeder_host(const char *url, char *ret, size_t size)
 {
 	const char *host = strncmp(url, "http://", 7) == 0 ? url + 7 : NULL;
 	size_t len = host ? strcspn(host, ":/") : 0;
@@ -145,7 +146,7 @@ static int add(struct swarm *s, const struct role *role, const struct start *sta
 		const char *base = role->seeders.items[i];
 
 		if (snprintf(urls[i], URL_SIZE, "%s/announce", base) >= URL_SIZE ||
-			seeder_host(base, host, sizeof(host)) < 0 || swarm_mark(s, host) < 0)
+			role_seeder_host(base, host, sizeof(host)) < 0 || swarm_mark(s, host) < 0)
 			return err_set(err, EINVAL, "%.100s is no seeder's URL", base);
 		trackers[i] = urls[i];
 	}
@@ -155,7 +156,8 @@ static int add(struct swarm *s, const struct role *role, const struct start *sta
 			.len = start->torrent.len,
 			.path = start->path,
 			.trackers = trackers,
-			.complete = start->complete},
+			.complete = start->complete,
+			.paused = role->paused},
 		err);
 }
 
@@ -178,7 +180,10 @@ static int enter(const struct role *role, struct start *start, struct err *err)
 static int start_swarm(
 	const struct role *role, const struct start *start, struct swarm **ret, struct err *err)
 {
-	struct swarm *s = swarm_new(&(struct swarm_options){.role = SWARM_NODE, .listen = role->listen}, err);
+	struct swarm *s = swarm_new(
+		&(struct swarm_options){
+			.role = SWARM_NODE, .listen = role->listen, .upload_rate = role->upload_rate},
+		err);
 	int r;
 
 	if (!s)

@@ -1,10 +1,14 @@
-/* Owns the seed role: serves the proved image to the neighbours, before the switch and after it. */
+/*
+ * Owns the seed role: serves the proved image to the neighbours, before the switch and after it, as far as
+ * the seed folder allows. What follows from that is seeder/wire/seed.c's.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "imager/base/cleanup.h"
@@ -14,6 +18,7 @@
 #include "imager/base/parse.h"
 #include "imager/base/proc.h"
 #include "initramfs/role.h"
+#include "initramfs/seedfolder.h"
 
 #define SEED_NAME    "swarmboot-seed" /* of the process, at most 15 characters */
 #define GOODBYE_MS   3000
@@ -23,6 +28,11 @@ struct seeding {
 	struct swarm *swarm;
 	struct loop *loop;
 	struct err *err;
+	int handle;
+	struct seedfolder folder;
+	int watch, timer; /* timer: of policy.until */
+	struct seed_policy policy;
+	enum seed_state state;
 };
 
 static int is_seeder(pid_t pid, const void *arg)
@@ -95,23 +105,130 @@ static int catch_signals(struct seeding *s)
 	return r < 0 ? err_set(s->err, -r, "signals: %s", strerror(-r)) : 0;
 }
 
-static int serve(struct seeding *s, const struct role *role)
+/* ---- how it may ---- */
+
+static uint64_t uptime_s(void)
+{
+	struct timespec now;
+
+	return clock_gettime(CLOCK_BOOTTIME, &now) == 0 ? (uint64_t)now.tv_sec : 0;
+}
+
+/* What cannot be read leaves the policy as it was. */
+static enum seed_state decide(struct seeding *s)
+{
+	struct err err = {0};
+
+	if (seedfolder_policy(&s->folder, &s->policy, &err) < 0)
+		log_warn("keeps its policy: %s", err.text);
+	return seed_decide(&s->policy, uptime_s(), seedfolder_jobs(&s->folder));
+}
+
+static void note_state(struct seeding *s, enum seed_state state)
+{
+	static const char *const words[SEED_STATE_COUNT] = {
+		[SEED_ON] = "seeds",
+		[SEED_JOB] = "paused while a job runs",
+		[SEED_PAUSED] = "paused",
+		[SEED_OVER] = "seeds no more, its time is over",
+	};
+	struct err err = {0};
+
+	log_info("%s", words[state] ? words[state] : seed_state_name(state));
+	if (seedfolder_put_state(&s->folder, state, &err) < 0)
+		log_warn("%s", err.text);
+	s->state = state;
+}
+
+static void set_timer(const struct seeding *s)
+{
+	uint64_t up = uptime_s();
+
+	if (s->policy.until > up)
+		(void)loop_set_timer(s->loop, s->timer, (s->policy.until - up) * 1000, 0);
+}
+
+/* Something has changed: files in the folder, or the time is over. */
+static int on_change(void *arg)
+{
+	struct seeding *s = arg;
+	const uint64_t rate = s->policy.rate;
+	enum seed_state state;
+	int r = 0;
+
+	seedfolder_drain(s->watch);
+	state = decide(s);
+	if (s->policy.rate != rate)
+		r = swarm_limit(s->swarm, s->policy.rate);
+	if (r == 0 && (state == SEED_ON) != (s->state == SEED_ON))
+		r = swarm_pause(s->swarm, s->handle, state != SEED_ON);
+	if (r < 0)
+		return err_set(s->err, -r, "cannot obey the seed policy: %s", strerror(-r));
+	if (state != s->state)
+		note_state(s, state);
+	set_timer(s);
+	return 0;
+}
+
+/* Before the sandbox. */
+static int open_control(struct seeding *s, struct role *role)
+{
+	int r = seedfolder_open(role->control, &s->folder, s->err);
+
+	if (r < 0)
+		return r;
+	s->watch = seedfolder_watch(role->control, s->err);
+	if (s->watch < 0)
+		return s->watch;
+	s->state = decide(s);
+	role->paused = s->state != SEED_ON;
+	role->upload_rate = s->policy.rate;
+	return 0;
+}
+
+static int watch_control(struct seeding *s)
+{
+	int r = loop_add_fd(s->loop, s->watch, on_change, s);
+
+	if (r == 0)
+		r = s->timer = loop_add_timer(s->loop, 0, 0, on_change, s);
+	if (r < 0)
+		return r;
+	note_state(s, s->state);
+	set_timer(s);
+	return 0;
+}
+
+static int run(struct seeding *s)
+{
+	int r = loop_add_fd(s->loop, swarm_fd(s->swarm), on_events, s);
+
+	if (r == 0 && s->watch >= 0)
+		r = watch_control(s);
+	return r < 0 ? r : loop_run(s->loop);
+}
+
+static int serve(struct seeding *s, struct role *role)
 {
 	_cleanup_close_ int pid_fd = role->pid_file ? take_over(role->pid_file, s->err) : -1;
-	int r = role->pid_file && pid_fd < 0 ? pid_fd : role_start(role, 1, &s->swarm, s->err);
+	int r = role->pid_file && pid_fd < 0 ? pid_fd : 0;
 
+	if (r == 0 && role->control)
+		r = open_control(s, role);
+	if (r == 0)
+		r = s->handle = role_start(role, 1, &s->swarm, s->err);
 	if (r >= 0 && pid_fd >= 0)
 		r = note_pid(pid_fd, s->err);
 	if (r < 0)
 		return r;
 	log_info("seeding on port %u", swarm_port(s->swarm));
-	r = loop_add_fd(s->loop, swarm_fd(s->swarm), on_events, s);
-	return r < 0 ? r : loop_run(s->loop);
+	return run(s);
 }
 
 static int seed(const void *options, char **args, struct err *err)
 {
-	struct seeding s = {.loop = loop_new(), .err = err};
+	struct seeding s = {.loop = loop_new(), .err = err, .folder = {-1, -1}, .watch = -1};
+	struct role role = *(const struct role *)options;
 	int r;
 
 	(void)args;
@@ -120,9 +237,12 @@ static int seed(const void *options, char **args, struct err *err)
 	(void)prctl(PR_SET_NAME, SEED_NAME);
 	r = catch_signals(&s);
 	if (r == 0)
-		r = serve(&s, options);
+		r = serve(&s, &role);
 	swarm_free(s.swarm);
 	loop_free(s.loop);
+	seedfolder_close(&s.folder);
+	if (s.watch >= 0)
+		(void)close(s.watch);
 	return r;
 }
 

@@ -26,6 +26,8 @@
 #include "initramfs/obtain.h"
 #include "initramfs/root.h"
 #include "initramfs/sandbox.h"
+#include "initramfs/seedask.h"
+#include "initramfs/seedfolder.h"
 
 #define CMDLINE_LIMIT  4096
 #define STALL_MS       15000
@@ -230,6 +232,24 @@ int step_verify(struct agent *a, struct err *err)
 	return 0;
 }
 
+/* So that a node that is not to seed never begins. Without an answer it seeds: the swarm is to live without
+ * the head, and the policy role goes on asking. */
+static void ask_policy(struct agent *a)
+{
+	_cleanup_(seedfolder_close) struct seedfolder folder = {-1, -1};
+	struct seedask ask = {.node = a->args.node, .mac = a->args.mac};
+	struct seed_policy policy;
+	struct err err = {0};
+	size_t answered;
+
+	for (size_t i = 0; i < a->args.seeder_count; i++)
+		ask.seeders[ask.seeder_count++] = a->args.seeders[i];
+	if (seedfolder_open(AGENT_SEED, &folder, &err) < 0 ||
+		seedask(&ask, SEED_UNKNOWN, &answered, &policy, &err) < 0 ||
+		seedfolder_put_policy(&folder, &policy, &err) < 0)
+		log_warn("seeds without a policy: %s", err.text);
+}
+
 /* Before the switch already, so that the neighbours need not wait for this node's whole boot. */
 int step_seed(struct agent *a, struct err *err)
 {
@@ -239,7 +259,9 @@ int step_seed(struct agent *a, struct err *err)
 	struct role role = role_of(a, hex);
 	pid_t pid;
 
+	ask_policy(a);
 	role.pid_file = AGENT_PID;
+	role.control = AGENT_SEED;
 	role_argv(&role, "/proc/self/exe", "seed", &argv);
 	pid = proc_spawn(argv.argv, log, err);
 	if (pid < 0)
@@ -270,14 +292,20 @@ int step_handover(struct agent *a, struct err *err)
 	struct bundle bundle;
 	char hex[65];
 	struct role role = role_of(a, hex);
+	char address[INET_ADDRSTRLEN] = "";
 	int r = bundle_make(AGENT_BUNDLE, &bundle, err);
 
 	role.pid_file = AGENT_PID;
+	role.control = AGENT_SEED;
+	(void)inet_ntop(AF_INET, &a->args.address, address, sizeof(address));
 	if (r == 0)
 		r = handover_write(&(struct handover){.units = "/run/systemd/system",
 					   .bundle = AGENT_BUNDLE,
 					   .loader = bundle.loader,
 					   .mount = AGENT_RUN,
+					   .node = a->args.node,
+					   .mac = a->args.mac,
+					   .address = address,
 					   .seed = &role},
 			err);
 	return r;

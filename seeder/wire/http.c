@@ -44,6 +44,8 @@ static int number_of(unsigned long code, const char *data)
 		return ERR_GET_REASON(code);
 	if (data && strstr(data, "code=404"))
 		return ENOENT;
+	if (data && strstr(data, "code=403"))
+		return EPERM;
 	if (data && strstr(data, "code="))
 		return EIO;
 	return 0;
@@ -196,12 +198,18 @@ int http_get(const struct http_request *req, struct buf *ret, struct err *err)
 	return exchange(req, NULL, ret, err);
 }
 
-int http_post_json(const struct http_request *req, const struct buf *body, struct err *err)
+int http_ask_json(const struct http_request *req, const struct buf *body, struct buf *ret, struct err *err)
 {
 	_cleanup_bio_ BIO *post = BIO_new_mem_buf(body->data, (int)body->len);
-	_cleanup_buf_ struct buf answer = {0};
 
 	if (!post)
 		return err_oom(err, req->url);
-	return exchange(req, post, &answer, err);
+	return exchange(req, post, ret, err);
+}
+
+int http_post_json(const struct http_request *req, const struct buf *body, struct err *err)
+{
+	_cleanup_buf_ struct buf answer = {0};
+
+	return http_ask_json(req, body, &answer, err);
 }

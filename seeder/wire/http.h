@@ -14,9 +14,12 @@ struct http_request {
 	int timeout_s;   /* for the whole exchange */
 };
 
-/* 0, or negative with "URL: why" (-ECONNREFUSED, -ETIMEDOUT, -EFBIG, -ENOENT for 404, -EIO else). */
+/* 0, or negative with "URL: why" (-ECONNREFUSED, -ETIMEDOUT, -EFBIG, -ENOENT for 404,
+ * -EPERM for 403, -EIO else). */
 int http_get(const struct http_request *req, struct buf *ret, struct err *err);
-/* POSTs JSON; the answer's body is read and dropped. */
+/* POSTs JSON and takes the answer's body. */
+int http_ask_json(const struct http_request *req, const struct buf *body, struct buf *ret, struct err *err);
+/* The same; the answer's body is read and dropped. */
 int http_post_json(const struct http_request *req, const struct buf *body, struct err *err);
 
 #endif

@@ -202,17 +202,22 @@ static const struct role seed = {.torrent = "/run/swarmboot/image.torrent",
 	.name = "ab",
 	.size = 5,
 	.listen = "0.0.0.0:6881",
-	.seeders = {.items = {"http://10.0.0.1:8080"}, .count = 1}};
+	.control = "/run/swarmboot/seed",
+	.seeders = {.items = {"http://10.0.0.1:8080", "http://10.0.0.2:8080"}, .count = 2}};
 
 static void test_handover(void **state)
 {
 	_cleanup_free_ char *wants = in(*state, "multi-user.target.wants/swarmboot-seed.service"),
 			    *text = NULL, *up = in(*state, "swarmboot-up.service"),
-			    *mount_unit = in(*state, "run-swarmboot.mount");
+			    *policy = in(*state, "multi-user.target.wants/swarmboot-policy.service"),
+			    *policy_text = NULL, *mount_unit = in(*state, "run-swarmboot.mount");
 	const struct handover h = {.units = *state,
 		.bundle = "/run/swarmboot/bundle",
 		.loader = "ld.so",
 		.mount = "/run/swarmboot",
+		.node = "n1",
+		.mac = "52:54:00:00:00:01",
+		.address = "10.0.0.11",
 		.seed = &seed};
 	struct err err = {0};
 
@@ -222,7 +227,14 @@ static void test_handover(void **state)
 		"\nExecStart=/run/swarmboot/bundle/ld.so --library-path /run/swarmboot/bundle "
 		"/run/swarmboot/bundle/swarmboot-init seed --torrent /run/swarmboot/image.torrent "
 		"--file /run/swarmboot/image/ab.squashfs --name ab --size 5 --listen 0.0.0.0:6881 "
-		"--seeder http://10.0.0.1:8080\n"));
+		"--control /run/swarmboot/seed --seeder http://10.0.0.1:8080 --seeder "
+		"http://10.0.0.2:8080\n"));
+	assert_int_equal(read_file(policy, 65536, &policy_text, NULL, &err), 0);
+	assert_non_null(strstr(policy_text,
+		"\nExecStart=/run/swarmboot/bundle/ld.so --library-path /run/swarmboot/bundle "
+		"/run/swarmboot/bundle/swarmboot-init policy --node n1 --mac 52:54:00:00:00:01 "
+		"--listen 10.0.0.11 --control /run/swarmboot/seed --seeder http://10.0.0.1:8080 "
+		"--seeder http://10.0.0.2:8080\n"));
 	assert_int_equal(access(up, R_OK), 0);
 	assert_int_equal(access(mount_unit, R_OK), 0);
 	/* Again, as after a failure further on. */
@@ -233,8 +245,14 @@ static void test_handover_refuses(void **state)
 {
 	struct role role = seed;
 	struct err err = {0};
-	const struct handover h = {
-		.units = *state, .bundle = "/b", .loader = "l", .mount = "/m", .seed = &role};
+	const struct handover h = {.units = *state,
+		.bundle = "/b",
+		.loader = "l",
+		.mount = "/m",
+		.node = "n",
+		.mac = "m",
+		.address = "a",
+		.seed = &role};
 
 	role.seeders.items[0] = "http://a%n\"b";
 	assert_int_equal(handover_write(&h, &err), -EINVAL);
