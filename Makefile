@@ -215,12 +215,16 @@ SRC_seeder := \
 	seeder/mirror/state.c \
 	seeder/mirror/url.c \
 	seeder/offerlist.c \
+	seeder/pauses.c \
 	seeder/offers.c \
+	seeder/poke.c \
 	seeder/policy.c \
 	seeder/policychoice.c \
 	seeder/reload.c \
 	seeder/policytree.c \
 	seeder/scanner.c \
+	seeder/seedapi.c \
+	seeder/seedcmd.c \
 	seeder/serve.c \
 	seeder/status.c \
 	seeder/statuscmd.c \
@@ -311,7 +315,7 @@ $(B)/obj/seeder/ipxe.o: $(wildcard ipxe/*.ipxe)
 
 # ---- man pages, from the command tables ----
 
-COMMANDS := build profile keygen sign verify diff images show tag push pull export import gc serve status
+COMMANDS := build profile keygen sign verify diff images show tag push pull export import gc serve status seed
 MAN := $(COMMANDS:%=$(B)/man/swarmboot-%.1)
 
 .PHONY: man

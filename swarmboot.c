@@ -23,6 +23,7 @@ static const struct cli_command *const commands[] = {
 	&command_gc,
 	&command_serve,
 	&command_status,
+	&command_seed,
 	NULL,
 };
 

@@ -16,7 +16,6 @@
 
 #define STATE_LIMIT 32
 
-
 static int open_folder(const char *path, int *ret, struct err *err)
 {
 	int fd, r = mkdir_p(path, err);

@@ -181,17 +181,21 @@ static void get_blob(void *arg, const struct httpd_request *q, struct httpd_answ
 
 /* ---- the swarm ---- */
 
-/* Nodes whose address the file does not give are known by where they asked for their script; who is not known
- * at all, by the racks' ranges. */
-int api_rack_of(struct in_addr address, void *head)
+/* Nodes whose address the file does not give are known by where they asked for their script. */
+const struct cluster_node *api_node_at(const struct head *h, struct in_addr address)
 {
-	const struct head *h = head;
 	const struct cluster_node *node = cluster_node_by_address(h->cluster, address);
 	const struct status_row *row = node ? NULL : status_row_at(h->status, address);
 
-	if (row)
-		node = cluster_node_by_mac(h->cluster, row->mac);
-	return cluster_rack_of(h->cluster, node, address);
+	return row ? cluster_node_by_mac(h->cluster, row->mac) : node;
+}
+
+/* Who is not known at all, by the racks' ranges. */
+int api_rack_of(struct in_addr address, void *head)
+{
+	const struct head *h = head;
+
+	return cluster_rack_of(h->cluster, api_node_at(h, address), address);
 }
 
 /* That of the network the client is in. */
@@ -314,6 +318,8 @@ const struct httpd_route api_routes[] = {
 	{"GET", "/announce", NULL, 0, get_announce},
 	{"GET", "/scrape", NULL, 0, get_scrape},
 	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report},
+	{"POST", "/v1/seed", NULL, SEED_LIMIT, seedapi_ask},
+	{"POST", "/v1/pause", NULL, PAUSE_LIMIT, seedapi_pause},
 	{"GET", "/v1/nodes", NULL, 0, get_nodes},
 	{"GET", "/v1/health", NULL, 0, get_health},
 	{0},

@@ -15,7 +15,9 @@
 #include "seeder/dnsmasq.h"
 #include "seeder/http.h"
 #include "seeder/mirror/mirror.h"
+#include "seeder/poke.h"
 #include "seeder/scanner.h"
+#include "seeder/server.h"
 #include "seeder/status.h"
 #include "seeder/swarm/swarm.h"
 #include "seeder/tracker.h"
@@ -49,6 +51,7 @@ struct head {
 	struct scanner *scanner;
 	struct dnsmasq *dnsmasq;
 	struct mirror *mirror; /* NULL: it follows nobody */
+	struct poker *poker;
 };
 
 /* reload.c. The cluster file and the keys it names; -EINVAL or the errno of reading with a sentence. */
@@ -70,7 +73,17 @@ int offers_list(const struct head *h, struct buf *ret);
 
 /* api.c. Ends with a NULL method; its functions take the head. */
 extern const struct httpd_route api_routes[];
+/* The node at an address, or NULL. */
+const struct cluster_node *api_node_at(const struct head *h, struct in_addr address);
 /* The rack of an address, for the tracker; arg is the head. */
 int api_rack_of(struct in_addr address, void *head);
+
+/* seedapi.c: a node asks how it may seed; the administrator pauses nodes. */
+void seedapi_ask(void *head, const struct httpd_request *q, struct httpd_answer *answer);
+void seedapi_pause(void *head, const struct httpd_request *q, struct httpd_answer *answer);
+/* Whether the node at an address is paused, for the tracker; arg is the head. */
+int seedapi_is_paused(struct in_addr address, void *head);
+/* Tells the nodes whose policy is another one than in the cluster before. Under httpd_lock. */
+void seedapi_reloaded(struct head *h, const struct cluster *before);
 
 #endif

@@ -67,6 +67,7 @@ int head_reload(struct head *h, struct err *err)
 		h->cluster = TAKE(c);
 		c = old;
 		h->keyring = ring;
+		seedapi_reloaded(h, old);
 	}
 	httpd_unlock(h->http);
 	if (r < 0)

@@ -75,8 +75,10 @@ static int start_trackers(struct head *h, struct err *err)
 	if (!h->trackers)
 		return err_oom(err, "the trackers");
 	for (; h->tracker_count < h->cluster->network_count; h->tracker_count++) {
-		h->trackers[h->tracker_count] = tracker_new(
-			(struct topology){.rack_of = api_rack_of, .arg = h, .chains = h->cluster->chains});
+		h->trackers[h->tracker_count] = tracker_new((struct topology){.rack_of = api_rack_of,
+			.is_paused = seedapi_is_paused,
+			.arg = h,
+			.chains = h->cluster->chains});
 		if (!h->trackers[h->tracker_count])
 			return err_oom(err, "a tracker");
 	}
@@ -189,10 +191,31 @@ static void stop_mirror(struct head *h)
 	mirror_stop(h->mirror);
 }
 
+static int on_poke(void *arg)
+{
+	struct head *h = arg;
+
+	httpd_lock(h->http);
+	poker_run(h->poker, monotonic_ms());
+	httpd_unlock(h->http);
+	return 0;
+}
+
+static int start_poker(struct head *h, struct err *err)
+{
+	return poker_new(&h->poker, err);
+}
+
+static void stop_poker(struct head *h)
+{
+	poker_free(h->poker);
+}
+
 static int start_timers(struct head *h, struct err *err)
 {
 	if (loop_add_timer(h->loop, FLUSH_MS, FLUSH_MS, on_flush, h) < 0 ||
-		loop_add_timer(h->loop, CHECK_MS, CHECK_MS, offers_check, h) < 0)
+		loop_add_timer(h->loop, CHECK_MS, CHECK_MS, offers_check, h) < 0 ||
+		loop_add_timer(h->loop, POKER_RUN_MS, POKER_RUN_MS, on_poke, h) < 0)
 		return err_set(err, EMFILE, "cannot set a timer");
 	return 0;
 }
@@ -207,6 +230,7 @@ static const struct part {
 	{"status", start_status, stop_status},
 	{"trackers", start_trackers, stop_trackers},
 	{"swarm", start_swarm, stop_swarm},
+	{"poker", start_poker, stop_poker},
 	{"scanner", start_scanner, stop_scanner},
 	{"mirror", start_mirror, stop_mirror},
 	{"http", start_http, stop_http},

@@ -1,6 +1,6 @@
 /*
  * Owns the node table: which rows there are, and what an event does to one. Its file is statusdb's, its JSON
- * statusjson's.
+ * statusjson's, the set of paused nodes pauses'.
  */
 #include "seeder/status.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "seeder/pauses.h"
 #include "seeder/statusdb.h"
 
 struct status {
@@ -17,6 +18,7 @@ struct status {
 	size_t count;
 	char (*removed)[MAC_TEXT_SIZE]; /* rows to take out of the file at the next flush */
 	size_t removed_count;
+	struct pauses paused;
 };
 
 const struct status_row *const *status_rows(const struct status *s, size_t *ret_count)
@@ -141,29 +143,51 @@ void status_row_apply(struct status_row *row, const struct report *report, uint6
 	}
 }
 
+/* The row of a node that names itself by both, made when it is missing. */
+static int find_node(struct status *s, const struct cluster *cluster, const char *name, const char *mac,
+	uint64_t now, struct status_row **ret, struct err *err)
+{
+	const struct cluster_node *node = cluster_node_by_mac(cluster, mac);
+
+	if (!node && cluster_node_by_name(cluster, name))
+		return err_set(err, EPERM, "node %s has another MAC than %s", name, mac);
+	if (!node) {
+		if (status_discovered(s, mac, now) < 0)
+			return err_oom(err, mac);
+		return err_set(err, ENOENT, "MAC %s is in no cluster file", mac);
+	}
+	if (strcmp(node->name, name) != 0)
+		return err_set(err, EPERM, "MAC %s is that of node %s, not of %s", mac, node->name, name);
+	*ret = find_row(s, mac);
+	if (!*ret)
+		*ret = add_row(s, mac);
+	return *ret ? 0 : err_oom(err, name);
+}
+
 int status_apply(struct status *s, const struct cluster *cluster, const struct report *report, uint64_t now,
 	struct err *err)
 {
-	const struct cluster_node *node = cluster_node_by_mac(cluster, report->mac);
 	struct status_row *row;
+	int r = find_node(s, cluster, report->node, report->mac, now, &row, err);
 
-	if (!node && cluster_node_by_name(cluster, report->node))
-		return err_set(err, EPERM, "node %s has another MAC than %s", report->node, report->mac);
-	if (!node) {
-		if (status_discovered(s, report->mac, now) < 0)
-			return err_oom(err, report->mac);
-		return err_set(err, ENOENT, "MAC %s is in no cluster file", report->mac);
-	}
-	if (strcmp(node->name, report->node) != 0)
-		return err_set(err, EPERM, "MAC %s is that of node %s, not of %s", report->mac, node->name,
-			report->node);
-	row = find_row(s, report->mac);
-	if (!row)
-		row = add_row(s, report->mac);
-	if (!row)
-		return err_oom(err, report->node);
+	if (r < 0)
+		return r;
 	status_row_apply(row, report, now);
-	name_row(row, node->name);
+	name_row(row, report->node);
+	return 0;
+}
+
+int status_seeding(struct status *s, const struct cluster *cluster, const struct seed_said *said,
+	uint64_t now, struct err *err)
+{
+	struct status_row *row;
+	int r = find_node(s, cluster, said->node, said->mac, now, &row, err);
+
+	if (r < 0)
+		return r;
+	row->seeding = said->state;
+	row->seen = now;
+	name_row(row, said->node);
 	return 0;
 }
 
@@ -208,6 +232,7 @@ int status_offered(
 		return -ENOMEM;
 	/* A new boot begins: what the last one measured is over, its fault is not. */
 	before = row->last.phase;
+	row->seeding = SEED_UNKNOWN;
 	row->last = (struct report){.phase = before, .failed = !offer->release};
 	memcpy(row->last.mac, row->mac, sizeof(row->last.mac));
 	name_row(row, node->name);
@@ -261,6 +286,20 @@ int status_sync(struct status *s, const struct cluster *cluster)
 	return 0;
 }
 
+/* ---- paused nodes ---- */
+
+int status_pause(struct status *s, char *const *names, size_t count, int paused, struct err *err)
+{
+	const struct pauses_change change = {.names = names, .count = count, .paused = paused};
+
+	return pauses_apply(&s->paused, s->db, &change, err);
+}
+
+int status_is_paused(const struct status *s, const char *node)
+{
+	return pauses_has(&s->paused, node);
+}
+
 /* ---- the file ---- */
 
 static int take_loaded(void *arg, const struct status_row *loaded)
@@ -285,6 +324,8 @@ int status_open(const char *db, struct status **ret, struct err *err)
 	r = statusdb_open(db, &s->db, err);
 	if (r == 0)
 		r = statusdb_load(s->db, take_loaded, s, err);
+	if (r == 0)
+		r = pauses_load(&s->paused, s->db, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(s);
@@ -341,5 +382,6 @@ void status_close(struct status *s)
 		free(s->rows[i]);
 	free(s->rows);
 	free(s->removed);
+	pauses_release(&s->paused);
 	free(s);
 }

@@ -15,6 +15,7 @@
 #include "imager/base/parse.h"
 #include "seeder/cluster.h"
 #include "seeder/wire/report.h"
+#include "seeder/wire/seed.h"
 
 #define STATUS_DISCOVERED_MAX 1024 /* beyond it, the one not seen for longest goes */
 
@@ -27,8 +28,9 @@ struct status_row {
 	/* The last fault stays until a phase after the one it happened in has succeeded. */
 	char error[REPORT_TEXT];
 	enum phase error_phase;
-	struct in_addr address; /* where it was heard from since the start; 0.0.0.0: not yet */
-	int changed;            /* since the last flush */
+	struct in_addr address;  /* where it was heard from since the start; 0.0.0.0: not yet */
+	enum seed_state seeding; /* as it said since the start */
+	int changed;             /* since the last flush */
 };
 
 struct status;
@@ -63,6 +65,17 @@ int status_offered(
  */
 int status_apply(struct status *s, const struct cluster *cluster, const struct report *report, uint64_t now,
 	struct err *err);
+
+/* What a node says of its seeding; refused as status_apply refuses. */
+int status_seeding(struct status *s, const struct cluster *cluster, const struct seed_said *said,
+	uint64_t now, struct err *err);
+
+/*
+ * Nodes that the administrator has paused, by name, on disk when this returns: all of them or, on failure,
+ * none. A node that is taken out of the cluster file and put back is still paused.
+ */
+int status_pause(struct status *s, char *const *names, size_t count, int paused, struct err *err);
+int status_is_paused(const struct status *s, const char *node);
 
 /* The row's fields after a report; pure. */
 void status_row_apply(struct status_row *row, const struct report *report, uint64_t now);

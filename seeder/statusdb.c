@@ -14,7 +14,7 @@
 struct statusdb {
 	char *path;
 	sqlite3 *db;
-	sqlite3_stmt *put, *remove;
+	sqlite3_stmt *put, *remove, *pause, *resume;
 };
 
 static const char schema[] = "PRAGMA journal_mode=WAL;"
@@ -22,7 +22,8 @@ static const char schema[] = "PRAGMA journal_mode=WAL;"
 			     "PRAGMA user_version=" SCHEMA_VERSION ";"
 			     "CREATE TABLE IF NOT EXISTS nodes(mac TEXT PRIMARY KEY, node TEXT NOT NULL,"
 			     " since INTEGER NOT NULL, seen INTEGER NOT NULL, error TEXT NOT NULL,"
-			     " error_phase TEXT NOT NULL, report TEXT NOT NULL);";
+			     " error_phase TEXT NOT NULL, report TEXT NOT NULL);"
+			     "CREATE TABLE IF NOT EXISTS paused(node TEXT PRIMARY KEY);";
 
 static int fault(const struct statusdb *db, struct err *err)
 {
@@ -40,6 +41,8 @@ void statusdb_close(struct statusdb *db)
 		return;
 	(void)sqlite3_finalize(db->put);
 	(void)sqlite3_finalize(db->remove);
+	(void)sqlite3_finalize(db->pause);
+	(void)sqlite3_finalize(db->resume);
 	(void)sqlite3_close(db->db);
 	free(db->path);
 	free(db);
@@ -66,6 +69,10 @@ int statusdb_open(const char *path, struct statusdb **ret, struct err *err)
 		r = prepare(db, "INSERT OR REPLACE INTO nodes VALUES(?,?,?,?,?,?,?)", &db->put, err);
 	if (r == 0)
 		r = prepare(db, "DELETE FROM nodes WHERE mac=?", &db->remove, err);
+	if (r == 0)
+		r = prepare(db, "INSERT OR IGNORE INTO paused VALUES(?)", &db->pause, err);
+	if (r == 0)
+		r = prepare(db, "DELETE FROM paused WHERE node=?", &db->resume, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(db);
@@ -120,6 +127,25 @@ int statusdb_load(
 	return r;
 }
 
+int statusdb_load_paused(
+	struct statusdb *db, int (*each)(void *arg, const char *node), void *arg, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r = prepare(db, "SELECT node FROM paused", &s, err);
+	int step = SQLITE_DONE;
+
+	while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
+		char node[CLUSTER_NAME_SIZE];
+
+		column_text(s, 0, node, sizeof(node));
+		r = each(arg, node);
+	}
+	if (r == 0 && step != SQLITE_DONE)
+		r = fault(db, err);
+	(void)sqlite3_finalize(s);
+	return r;
+}
+
 int statusdb_begin(struct statusdb *db, struct err *err)
 {
 	return run(db, "BEGIN", err);
@@ -166,4 +192,12 @@ int statusdb_remove(struct statusdb *db, const char *mac, struct err *err)
 {
 	(void)sqlite3_bind_text(db->remove, 1, mac, -1, SQLITE_STATIC);
 	return step_once(db, db->remove, err);
+}
+
+int statusdb_pause(struct statusdb *db, const char *node, int paused, struct err *err)
+{
+	sqlite3_stmt *s = paused ? db->pause : db->resume;
+
+	(void)sqlite3_bind_text(s, 1, node, -1, SQLITE_STATIC);
+	return step_once(db, s, err);
 }

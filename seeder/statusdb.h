@@ -14,10 +14,15 @@ void statusdb_close(struct statusdb *db);
 int statusdb_load(struct statusdb *db, int (*each)(void *arg, const struct status_row *row), void *arg,
 	struct err *err);
 
-/* One transaction: put and remove between begin and commit; after a failure of any, rollback. */
+/* Calls each for every node that is paused. */
+int statusdb_load_paused(
+	struct statusdb *db, int (*each)(void *arg, const char *node), void *arg, struct err *err);
+
+/* One transaction: put, remove and pause between begin and commit; after a failure of any, rollback. */
 int statusdb_begin(struct statusdb *db, struct err *err);
 int statusdb_put(struct statusdb *db, const struct status_row *row, struct err *err);
 int statusdb_remove(struct statusdb *db, const char *mac, struct err *err);
+int statusdb_pause(struct statusdb *db, const char *node, int paused, struct err *err);
 int statusdb_commit(struct statusdb *db, struct err *err);
 void statusdb_rollback(struct statusdb *db);
 

@@ -35,13 +35,13 @@ static const char *rack_of(
 	return rack < 0 ? "" : cluster->racks[rack];
 }
 
-static json_t *node_of(const struct status_row *row, const struct cluster *cluster)
+static json_t *node_of(const struct status *s, const struct status_row *row, const struct cluster *cluster)
 {
 	const struct cluster_node *node = cluster_node_by_mac(cluster, row->mac);
 	const struct report *r = &row->last;
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:o,s:I,"
-			 "s:I,s:o}",
+			 "s:I,s:o,s:o,s:b}",
 		"node", text(row->node), "mac", text(row->mac), "group",
 		text(node ? cluster->groups[node->group].name : ""), "rack",
 		text(rack_of(row, node, cluster)), "phase", text(phase_name(r->phase)), "percent",
@@ -51,12 +51,14 @@ static json_t *node_of(const struct status_row *row, const struct cluster *clust
 		text(r->state), "failed_units", text(r->failed_units), "bytes_from_seeder",
 		(json_int_t)r->bytes_from_seeder, "bytes_from_peers", (json_int_t)r->bytes_from_peers,
 		"boot_id", text(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "bytes_by_http",
-		(json_int_t)r->bytes_by_http, "phases", phases_of(r));
+		(json_int_t)r->bytes_by_http, "phases", phases_of(r), "seeding",
+		text(seed_state_name(row->seeding)), "seed_paused", status_is_paused(s, row->node));
 }
 
-static int add_node(json_t *list, const struct status_row *row, const struct cluster *cluster)
+static int add_node(
+	json_t *list, const struct status *s, const struct status_row *row, const struct cluster *cluster)
 {
-	return json_array_append_new(list, node_of(row, cluster)) < 0 ? -ENOMEM : 0;
+	return json_array_append_new(list, node_of(s, row, cluster)) < 0 ? -ENOMEM : 0;
 }
 
 static int add_nodes(json_t *list, const struct status *s, const struct cluster *cluster)
@@ -68,11 +70,11 @@ static int add_nodes(json_t *list, const struct status *s, const struct cluster 
 	for (size_t i = 0; r == 0 && i < cluster->node_count; i++) {
 		const struct status_row *row = status_row(s, cluster->nodes[i].mac);
 
-		r = row ? add_node(list, row, cluster) : 0;
+		r = row ? add_node(list, s, row, cluster) : 0;
 	}
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (!*rows[i]->node)
-			r = add_node(list, rows[i], cluster);
+			r = add_node(list, s, rows[i], cluster);
 	return r;
 }
 

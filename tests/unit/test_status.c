@@ -242,6 +242,42 @@ static void test_addresses(void **state)
 	assert_null(status_row_at(s, (struct in_addr){0}));
 }
 
+/* By name, on disk at once; each change as a whole, and again it is the same. */
+static void test_pauses(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	_cleanup_(status_close_p) struct status *s = open_table(state, c);
+	char *const all[] = {(char[]){"n002"}, (char[]){"n001"}, (char[]){"gone"}};
+	struct seed_said said = {.node = "n001", .mac = N1, .state = SEED_JOB};
+	_cleanup_buf_ struct buf text = {0};
+
+	assert_false(status_is_paused(s, "n001"));
+	for (int again = 0; again < 2; again++)
+		assert_int_equal(status_pause(s, all, 3, 1, NULL), 0);
+	assert_int_equal(status_pause(s, all, 1, 0, NULL), 0);
+	assert_int_equal(status_pause(s, all, 1, 0, NULL), 0);
+	for (int restarted = 0; restarted < 2; restarted++) {
+		assert_true(status_is_paused(s, "n001"));
+		assert_true(status_is_paused(s, "gone"));
+		assert_false(status_is_paused(s, "n002"));
+		assert_false(status_is_paused(s, ""));
+		status_close(TAKE(s));
+		s = open_table(state, c);
+	}
+	assert_int_equal(status_row(s, N1)->seeding, SEED_UNKNOWN);
+	assert_int_equal(status_seeding(s, c, &said, 9, NULL), 0);
+	assert_int_equal(status_row(s, N1)->seeding, SEED_JOB);
+	assert_int_equal(status_row(s, N1)->seen, 9);
+	assert_int_equal(status_json(s, c, &text), 0);
+	assert_non_null(strstr(text.data, "\"seeding\":\"job\",\"seed_paused\":true"));
+	memcpy(said.mac, N2, sizeof(said.mac));
+	assert_int_equal(status_seeding(s, c, &said, 9, NULL), -EPERM);
+	assert_int_equal(
+		status_offered(s, cluster_node_by_mac(c, N1), &(struct status_offer){.reason = "none"}, 10),
+		0);
+	assert_int_equal(status_row(s, N1)->seeding, SEED_UNKNOWN);
+}
+
 static void test_not_a_table(void **state)
 {
 	_cleanup_free_ char *path = path_join(*state, "nodes.db");
@@ -265,6 +301,7 @@ int main(void)
 		unit_test_in_dir(test_sync),
 		unit_test_in_dir(test_json),
 		unit_test_in_dir(test_addresses),
+		unit_test_in_dir(test_pauses),
 		unit_test_in_dir(test_not_a_table),
 	};
 

@@ -1,0 +1,273 @@
+#!/usr/bin/env bats
+# Seeding after the switch: the real head, and nodes that are only what is left of the agent by then, its seed
+# and policy roles. Who sends what is read from the links.
+
+bats_require_minimum_version 1.5.0
+
+load lib.sh
+load ../cli/store.bash
+spawned=
+URL=http://10.77.0.1:8080
+AGENT=$BUILD_DIR/swarmboot-init
+SLURM=$BATS_TEST_DIRNAME/../../profiles/fragments/slurm
+SIZE=$((24 << 20))
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	chmod 755 "$BATS_RUN_TMPDIR" "${BATS_TEST_TMPDIR%/*}" .
+	ns_switch head
+	ip -n "$NS_PREFIX-head" address add 10.77.0.1/24 dev br0
+	new_key release
+	head -c $SIZE /dev/urandom >image
+	FIXTURE_ROOT=$PWD/image publish slurm one
+	swarmboot sign slurm --key release.key --yes
+	swarmboot tag slurm stable
+	digest=$(sha256sum image | cut -d ' ' -f 1)
+	cluster_file '{}' >cluster.yaml
+	serve
+}
+
+teardown() {
+	ns_cleanup
+}
+
+cluster_file() { # SEED
+	cat <<-END
+		store: store
+		state: state
+		trust: [release.pub]
+		networks:
+		  boot: {interface: br0, address: 10.77.0.1/24, range: 10.77.0.100-10.77.0.199}
+		seed: $1
+		groups:
+		  compute: {channel: "slurm:stable"}
+		nodes:
+		  n001: {mac: "52:54:00:aa:00:01", group: compute, rack: r1, address: 10.77.0.11}
+		  n002: {mac: "52:54:00:aa:00:02", group: compute, rack: r1, address: 10.77.0.12}
+		  n003: {mac: "52:54:00:aa:00:03", group: compute, rack: r1}
+	END
+}
+
+serve() {
+	spawn head log swarmboot serve --config cluster.yaml
+	head_pid=$spawned
+	wait_for_line log 'offers slurm:' 20
+	ns head curl -sf "http://127.0.0.1:8080/v1/torrents/sha256:$digest.torrent" >torrent
+}
+
+reload() { # SEED
+	cluster_file "$1" >cluster.yaml
+	kill -HUP "$head_pid"
+}
+
+host() { # NUMBER [RATE]
+	ns_host "n00$1" head "10.77.0.1$1/24" "${@:2}"
+	mkdir -p "n00$1/image" "n00$1/seed/jobs"
+}
+
+role() { # NUMBER ROLE [OPTION...]
+	spawn "n00$1" "n00$1/$2.log" "$AGENT" "$2" --torrent torrent --root "$PWD/n00$1/image" \
+		--file "$PWD/n00$1/image/x" --name "$digest" --size $SIZE --listen "10.77.0.1$1:6881" --seeder $URL "${@:3}"
+}
+
+policy() { # NUMBER
+	spawn "n00$1" "n00$1/policy.log" "$AGENT" policy --node "n00$1" --mac "52:54:00:aa:00:0$1" \
+		--listen "10.77.0.1$1" --control "$PWD/n00$1/seed" --seeder $URL
+}
+
+booted() { # NUMBER [RATE]: a node that has the image and seeds
+	host "$@"
+	cp image "n00$1/image/x"
+	policy "$1"
+	role "$1" seed --control "$PWD/n00$1/seed"
+	wait_for_line "n00$1/seed.log" '^seeds$' 10
+	row_becomes "n00$1" .seeding on
+}
+
+fetch() { # NUMBER
+	host "$1"
+	chown 61000:61000 "n00$1/image"
+	# As its firmware does: so its address is known.
+	ns "n00$1" curl -sf -o /dev/null "$URL/v1/boot/52:54:00:aa:00:0$1.ipxe"
+	role "$1" fetch
+}
+
+fetched() { # NUMBER
+	wait_for_line "n00$1/fetch.log" '^done$' 40
+	[ "$(sha256sum <"n00$1/image/x" | cut -d ' ' -f 1)" = "$digest" ]
+}
+
+sent() { # NUMBER: bytes that its link has sent
+	ns "n00$1" cat /sys/class/net/eth0/statistics/tx_bytes
+}
+
+await_sent() { # NUMBER BYTES: until it has sent so many
+	local deadline=$((SECONDS + 20))
+	until [ "$(sent "$1")" -ge "$2" ]; do
+		[ $SECONDS -lt $deadline ] || return 1
+		read -rt 0.05 <> <(:) || true
+	done
+}
+
+sent_in() { # NUMBER SECONDS: bytes a second over that time
+	local before
+	before=$(sent "$1")
+	read -rt "$2" <> <(:) || true
+	echo $((($(sent "$1") - before) / $2))
+}
+
+row() { # NODE JQ
+	ns head swarmboot status --json "$1" | jq -r ".nodes[0]$2"
+}
+
+row_becomes() { # NODE JQ VALUE
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ "$(row "$1" "$2")" != "$3" ] || return 0
+		read -rt 0.05 <> <(:) || true
+	done
+	echo "row $1 $2 is '$(row "$1" "$2")', not '$3'" >&2
+	return 1
+}
+
+@test "a node that is paused in the middle sends nothing more, who fetched from it goes on elsewhere" {
+	booted 1 40mbit
+	fetch 2
+	await_sent 1 4000000
+	run -0 ns head swarmboot seed pause n001
+	[ "$output" = "paused 1 node" ]
+	local begin=$EPOCHREALTIME
+	wait_for_line n001/seed.log '^paused$' 2
+	read -rt 1 <> <(:) || true # what was on its way in the link's queue
+	local rest
+	rest=$(sent_in 1 1)
+	echo "paused: $rest"
+	[ "$rest" -lt 20000 ] # of questions and answers
+	row_becomes n001 .seeding paused
+	fetched 2
+	awk -v begin="$begin" -v now="$EPOCHREALTIME" 'BEGIN { exit !(now - begin < 10) }'
+	run ! grep -E '^(warning|failed)' n002/fetch.log
+	# The whole rest came from the head.
+	awk '/^progress/ { from = $4; all = $5 } END { exit !(from > 12000000 && from < all - 3000000) }' n002/fetch.log
+	[[ $(ns head swarmboot status n001) == *"seeding paused"* ]]
+
+	ns head swarmboot seed resume 'n[001-002]'
+	wait_for_line n001/seed.log '^seeds$' 2
+	row_becomes n001 .seeding on
+	fetch 3
+	await_sent 1 8000000
+	fetched 3
+	awk '/^progress/ { from = $4 } END { exit !(from == 0) }' n003/fetch.log
+}
+
+@test "the rate of the cluster file holds, also when it changes, and its end" {
+	reload '{rate: 2MiB/s}'
+	wait_for_line log 'read cluster.yaml again' 5
+	booted 1
+	wait_for_line n001/policy.log 'rate=2097152$' 5
+	fetch 2
+	# What it did not send at the begin it may send later, up to three seconds' worth.
+	await_sent 1 8000000
+	local rate
+	rate=$(sent_in 1 2)
+	echo "2 MiB/s: $rate"
+	[ "$rate" -gt $((2097152 * 80 / 100)) ]
+	[ "$rate" -lt $((2097152 * 120 / 100)) ]
+	reload '{rate: 4MiB/s}'
+	wait_for_line n001/policy.log 'rate=4194304$' 2
+	rate=$(sent_in 1 2)
+	echo "4 MiB/s: $rate"
+	[ "$rate" -gt $((4194304 * 80 / 100)) ]
+	[ "$rate" -lt $((4194304 * 120 / 100)) ]
+	reload '{until: 1s}'
+	wait_for_line n001/seed.log '^seeds no more, its time is over$' 2
+	row_becomes n001 .seeding over
+	[[ $(ns head swarmboot status n001) == *"seeding over"* ]]
+	fetched 2
+}
+
+# As slurmd runs it: SLURM_JOB_ID set, the node's own /run.
+slurm() { # prolog|epilog JOB
+	# shellcheck disable=SC2016 # for the inner shell
+	SLURM_JOB_ID=$2 unshare -m sh -ec 'mount -t tmpfs none /run; mkdir -p /run/swarmboot/seed
+		mount --bind "$0" /run/swarmboot/seed; exec "$@"' "$PWD/n001/seed" "$SLURM/$1"
+}
+
+@test "jobs pause a node where the cluster file says so, until the last one has ended" {
+	booted 1
+	slurm prolog 17
+	slurm prolog 18
+	run ! grep '^paused' n001/seed.log
+	# It counts from now on, also for the jobs that run already.
+	reload '{pause_when: job}'
+	wait_for_line n001/seed.log '^paused while a job runs$' 2
+	row_becomes n001 .seeding job
+	[[ $(ns head swarmboot status n001) == *"seeding paused for a job"* ]]
+	slurm prolog 18
+	slurm epilog 18
+	slurm epilog 18
+	fetch 2
+	fetched 2
+	awk '/^progress/ { from = $4; all = $5 } END { exit !(from == all) }' n002/fetch.log
+	[ "$(cat n001/seed/state)" = job ]
+	# A new seed role, as after a crash, begins where it was.
+	ip netns pids "$NS_PREFIX-n001" | while read -r pid; do
+		[ "$(cat "/proc/$pid/comm")" != swarmboot-seed ] || kill -KILL "$pid"
+	done
+	role 1 seed --control "$PWD/n001/seed"
+	wait_for_line n001/seed.log '^paused while a job runs$' 5
+	slurm epilog 17
+	wait_for_line n001/seed.log '^seeds$' 2
+	row_becomes n001 .seeding on
+}
+
+@test "the prolog and the epilog never fail a job" {
+	local word
+	for word in prolog epilog; do
+		# no swarmboot on this node; no number; nothing at all; a folder that takes nothing
+		run -0 env SLURM_JOB_ID=1 unshare -m sh -c 'mount -t tmpfs none /run && exec "$0"' "$SLURM/$word"
+		[ -z "$output" ]
+		run -0 env SLURM_JOB_ID=../../x "$SLURM/$word"
+		run -0 env -u SLURM_JOB_ID "$SLURM/$word"
+		run -0 env SLURM_JOB_ID=1 unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/swarmboot/seed/jobs &&
+			mount -o remount,ro /run && exec "$0"' "$SLURM/$word"
+		[ -z "$output" ]
+	done
+}
+
+@test "who is down is paused when it boots; a restart of the head forgets nothing" {
+	ns head swarmboot seed pause 'n[001,003]'
+	[ "$(row n003 .seed_paused)/$(row n003 .seeding)" = true/unknown ]
+	[[ $(ns head swarmboot status n003) == *"seeding paused"* ]]
+	reap "$head_pid"
+	serve
+	[ "$(row n001 .seed_paused)/$(row n002 .seed_paused)/$(row n003 .seed_paused)" = true/false/true ]
+	host 3
+	cp image n003/image/x
+	policy 3
+	wait_for_line n003/policy.log 'seed policy: paused' 5
+	role 3 seed --control "$PWD/n003/seed"
+	wait_for_line n003/seed.log '^paused$' 5
+	row_becomes n003 .seeding paused
+	# Its address is not in the cluster file, and the head was started since: it is known from its question.
+	ns head swarmboot seed resume n003
+	wait_for_line n003/seed.log '^seeds$' 2
+}
+
+@test "what is refused: nothing is changed" {
+	run -1 ns head swarmboot seed pause 'n[001-005]'
+	[ "$output" = "swarmboot seed: the cluster file has no node n[004-005]; nothing was changed" ]
+	[ "$(row n001 .seed_paused)" = false ]
+	run -2 ns head swarmboot seed stop n001
+	[[ $output == *"'stop' is not allowed: pause or resume"* ]]
+	run -2 ns head swarmboot seed pause 'n[1-'
+	host 2
+	run -1 ns n002 swarmboot seed pause n001 --server $URL
+	[ "$output" = "swarmboot seed: $URL refuses: nodes are paused on the head itself alone (http://127.0.0.1:8080)" ]
+	run -0 ns head swarmboot seed pause n001 --server $URL
+	[ "$(ns n002 curl -s $URL/v1/seed -d '{"node":"n001","mac":"52:54:00:aa:00:02","state":"on"}' -o /dev/null -w '%{http_code}')" = 403 ]
+	[ "$(ns n002 curl -s $URL/v1/seed -d '{"node":"n009","mac":"52:54:00:aa:00:09","state":"on"}' -o /dev/null -w '%{http_code}')" = 404 ]
+	[ "$(ns n002 curl -s $URL/v1/seed -d '{' -o /dev/null -w '%{http_code}')" = 400 ]
+	[ "$(ns n002 curl -s $URL/v1/seed -d '{"node":"n001","mac":"52:54:00:aa:00:01","state":"on"}' | jq -c .)" = \
+		'{"pause_for_job":false,"paused":true,"rate":0,"until":0}' ]
+}
