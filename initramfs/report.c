@@ -10,9 +10,9 @@
 #include "imager/base/loop.h"
 #include "seeder/wire/http.h"
 
-#define TRY_S        2
-#define PAUSE_MS     5000ULL
-#define PAUSE_MAX_MS 60000ULL
+#define TRY_S     2
+#define PAUSE_MS  5000
+#define SILENT_MS 15000 /* it costs TRY_S each time, one that refuses nothing */
 
 static void read_boot_id(char *ret, size_t size)
 {
@@ -77,25 +77,16 @@ static int send_to(const struct reporter *r, size_t seeder, const struct buf *bo
 		&(struct http_request){.url = url, .limit = REPORT_LIMIT, .timeout_s = TRY_S}, body, err);
 }
 
-/* How long a seeder is left alone after so many failures in a row. */
-static uint64_t pause_ms(unsigned failures)
-{
-	return failures > 4 ? PAUSE_MAX_MS : PAUSE_MS << (failures - 1);
-}
-
 /* 0, -EAGAIN in its pause, or the failure. */
 static int tell(struct reporter *r, size_t seeder, const struct buf *body, struct err *err)
 {
 	int e;
 
-	if (monotonic_ms() < r->links[seeder].quiet_until_ms)
+	if (monotonic_ms() < r->quiet_until_ms[seeder])
 		return err_set(err, EAGAIN, "%s did not take the last report", r->seeders[seeder]);
 	e = send_to(r, seeder, body, err);
-	if (e == 0) {
-		r->links[seeder].failures = 0;
-		return 0;
-	}
-	r->links[seeder].quiet_until_ms = monotonic_ms() + pause_ms(++r->links[seeder].failures);
+	if (e < 0)
+		r->quiet_until_ms[seeder] = monotonic_ms() + (e == -ETIMEDOUT ? SILENT_MS : PAUSE_MS);
 	return e;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The node's side of reports: keeps the phases' times and sends to every seeder, so that each of them knows
  * the node and the loss of one loses nothing. Nothing here may hold up a boot: a try takes 2 s at most, and a
- * seeder that failed is left alone for 5 s, then for twice as long each time, a minute at most.
+ * seeder that failed is left alone for 5 s, one that did not answer at all for 15 s.
  *
  * Times: the phases of a report always add up to CLOCK_MONOTONIC, which starts with the kernel. So "start"
  * counts from the kernel's own start, a phase entered again goes on where it was, and whoever goes on with a
@@ -21,11 +21,8 @@ struct reporter {
 	char seeders[BOOTARGS_SEEDERS_MAX][BOOTARGS_URL_SIZE];
 	size_t seeder_count, current; /* current: the one that answered first of late */
 	int has_network;
-	struct {
-		unsigned failures; /* in a row */
-		uint64_t quiet_until_ms;
-	} links[BOOTARGS_SEEDERS_MAX]; /* of the seeders */
-	size_t missed;                 /* seeders that did not take the last report */
+	uint64_t quiet_until_ms[BOOTARGS_SEEDERS_MAX]; /* of each seeder */
+	size_t missed;                                 /* seeders that did not take the last report */
 };
 
 /* Node, seeders and this boot's id. */

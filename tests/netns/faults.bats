@@ -216,7 +216,9 @@ bad_head() {
 		ln "$SWARMBOOT_STORE/blobs/sha256/${name#sha256:}" "$www/v1/blobs/$name"
 	done
 	release=$(swarmboot show --json $PROFILE | jq -r .digest)
-	ns head curl -sf "$URL/v1/boot/$mac.ipxe" | sed "s|$URL|$url|g" >"$www/v1/boot/$mac.ipxe"
+	for name in boot.ipxe "v1/boot/$mac.ipxe"; do
+		ns head curl -sf "$URL/$name" | sed "s|$URL|$url|g" >"$www/$name"
+	done
 	for name in "releases/$release" "releases/$release.minisig" "torrents/$image.torrent"; do
 		ns head curl -sf "$URL/v1/$name" -o "$www/v1/$name"
 	done

@@ -116,7 +116,7 @@ static void test_report_needs_network(void **state)
 	(void)state;
 	assert_int_equal(report_send(&r, NULL), -ENETDOWN);
 	r.has_network = 1;
-	r.links[0].quiet_until_ms = UINT64_MAX;
+	r.quiet_until_ms[0] = UINT64_MAX;
 	assert_int_equal(report_send(&r, NULL), -EAGAIN);
 }
 
