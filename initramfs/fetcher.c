@@ -2,6 +2,7 @@
  * time: "progress DONE SIZE FROM_SEEDER DOWNLOADED WASTED PEERS RSS", at last "done" or "failed TEXT". */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 
 #include "imager/base/log.h"
@@ -9,6 +10,10 @@
 #include "initramfs/role.h"
 
 #define TELL_MS 250
+/* At the end, for those who lack no more than this part. */
+#define LINGER_PART    16
+#define LINGER_MS      3000
+#define LINGER_STEP_MS 20
 
 struct fetcher {
 	struct swarm *swarm;
@@ -58,6 +63,21 @@ static int run(struct fetcher *f)
 	return r;
 }
 
+/*
+ * Who is fed by this node is a moment behind it, and so is everybody down the chain. If it went at once, each
+ * in turn would lose its connection with the last pieces missing and need a second for another one.
+ */
+static void linger(struct fetcher *f)
+{
+	uint64_t end = monotonic_ms() + LINGER_MS;
+	struct swarm_stats s;
+
+	if (swarm_stats(f->swarm, f->handle, &s) < 0)
+		return;
+	while (monotonic_ms() < end && swarm_followers(f->swarm, f->handle, s.size / LINGER_PART) > 0)
+		(void)poll(NULL, 0, LINGER_STEP_MS);
+}
+
 static int fetch(const void *options, char **args, struct err *err)
 {
 	struct fetcher f = {.loop = loop_new(), .err = err};
@@ -69,6 +89,8 @@ static int fetch(const void *options, char **args, struct err *err)
 	r = f.handle = role_start(options, 0, &f.swarm, err);
 	if (r >= 0)
 		r = run(&f);
+	if (r == 0)
+		linger(&f);
 	if (r < 0 && r != CLI_USAGE) {
 		(void)printf("failed %s\n", err->text);
 		(void)fflush(stdout);

@@ -34,6 +34,7 @@
 #include <libtorrent/mmap_disk_io.hpp>
 #include <libtorrent/peer_class.hpp>
 #include <libtorrent/peer_connection_handle.hpp>
+#include <libtorrent/peer_info.hpp>
 #include <libtorrent/posix_disk_io.hpp>
 #include <libtorrent/session.hpp>
 #include <libtorrent/session_params.hpp>
@@ -47,8 +48,10 @@ namespace lt = libtorrent;
 using pack = lt::settings_pack;
 
 constexpr int kib = 1024, mib = 1024 * 1024;
-constexpr uint32_t piece_min = 256 * kib, piece_max = 16 * mib;
-constexpr uint64_t pieces_wanted = 2048;
+/* Each hop of a chain is some pieces behind the one before it, so they are small; the .torrent of the most is
+ * 160 KiB. */
+constexpr uint32_t piece_min = 128 * kib, piece_max = 16 * mib;
+constexpr uint64_t pieces_wanted = 8192;
 
 /* Integers and booleans alike; the name carries the type. Where both columns agree the reason is common. */
 struct setting {
@@ -624,6 +627,21 @@ try {
 	return 0;
 } catch (...) {
 	return caught(nullptr);
+}
+
+extern "C" int swarm_followers(struct swarm *s, int handle, uint64_t bytes)
+{
+	return with(s, handle, [&](swarm::entry &e) {
+		uint64_t size = uint64_t(e.info->total_size());
+		std::vector<lt::peer_info> peers;
+
+		e.handle.get_peer_info(peers);
+		return int(std::count_if(peers.begin(), peers.end(), [&](const lt::peer_info &p) {
+			uint64_t lacks = size - uint64_t(double(size) * p.progress_ppm / 1e6);
+
+			return !(p.flags & lt::peer_info::seed) && lacks <= bytes;
+		}));
+	});
 }
 
 extern "C" int swarm_mark(struct swarm *s, const char *address)

@@ -97,10 +97,15 @@ struct swarm_stats {
 };
 /* 0, -ENOENT (no such handle) or -errno. Asks the network thread: milliseconds. */
 int swarm_stats(struct swarm *s, int handle, struct swarm_stats *ret);
+/*
+ * How many of the peers lack something, but at most `bytes`: those whom it would cost a reconnect, and all
+ * behind them one each, if this one went now. Or -ENOENT, -errno.
+ */
+int swarm_followers(struct swarm *s, int handle, uint64_t bytes);
 /* Names an IPv4 address as a seeder's, for from_marked of torrents added later. 0 or -EINVAL. */
 int swarm_mark(struct swarm *s, const char *address);
 
-/* Piece length by size alone: 256 KiB, doubled until there are at most 2048 pieces, 16 MiB at most. */
+/* Piece length by size alone: 128 KiB, doubled until there are at most 8192 pieces, 16 MiB at most. */
 uint32_t swarm_piece_length(uint64_t size);
 
 struct swarm_make {

@@ -121,6 +121,12 @@ class Rig:
         run("ip", "netns", "add", self.space(name))
         self.spaces.append(name)
         run("ip", "-n", self.space(name), "link", "set", "lo", "up")
+        # Debian's own is cubic, this machine's may be another one; where it may not be chosen, reno is
+        # the same on a LAN.
+        try:
+            self.inside(name, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=cubic")
+        except BenchError:
+            self.inside(name, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")
 
     def switch(self, name):
         self.make(name)
@@ -142,7 +148,7 @@ class Rig:
     def shape(self, name, device, mbit):
         if mbit:
             run("tc", "-n", self.space(name), "qdisc", "replace", "dev", device, "root", "tbf", "rate",
-                f"{mbit}mbit", "burst", "64kb", "latency", "50ms")
+                f"{mbit}mbit", "burst", "128kb", "latency", "50ms")
 
     def host(self, name, switch, address, mbit):
         self.make(name)

@@ -413,7 +413,7 @@ static void count_progress(uint64_t done, void *arg)
 static void test_make(void **state)
 {
 	static const char expected[] =
-		"d4:infod6:lengthi5e4:name5:image12:piece lengthi262144e6:pieces20:"
+		"d4:infod6:lengthi5e4:name5:image12:piece lengthi131072e6:pieces20:"
 		"\xaa\xf4\xc6\x1d\xdc\xc5\xe8\xa2\xda\xbe\xde\x0f\x3b\x48\x2c\xd9\xae\xa9\x43\x4d"
 		"7:privatei1eee";
 	struct fixture *f = *state;
@@ -501,6 +501,34 @@ static void test_pause(void **state)
 	assert_fetched(f);
 }
 
+/* Who lacks a part, and who as good as nothing; none once it is whole. */
+static void test_followers(void **state)
+{
+	struct fixture *f = *state;
+	struct swarm *seeder = start(SWARM_NODE, "127.0.0.1:0");
+	struct swarm *node = start(SWARM_NODE, "127.0.0.2:0");
+	uint64_t end = monotonic_ms() + WAIT_MS;
+
+	assert_int_equal(swarm_followers(seeder, 0, SIZE), -ENOENT);
+	assert_int_equal(swarm_limit(seeder, 512 * 1024), 0);
+	assert_int_equal(add(seeder, f, 1, NULL), 0);
+	assert_int_equal(add(node, f, 0, NULL), 0);
+	assert_int_equal(swarm_followers(seeder, 0, SIZE), 0);
+	assert_int_equal(swarm_connect(node, 0, "127.0.0.1", swarm_port(seeder)), 0);
+	(void)until(seeder, has_sent);
+	assert_int_equal(swarm_followers(seeder, 0, SIZE), 1);
+	assert_int_equal(swarm_followers(seeder, 0, 0), 0);
+	assert_int_equal(swarm_limit(seeder, 0), 0);
+	assert_int_equal(await(node).kind, SWARM_EVENT_DONE);
+	/* its last HAVE is on its way */
+	while (swarm_followers(seeder, 0, SIZE) != 0)
+		assert_true(monotonic_ms() < end);
+	/* what it is fed by is none */
+	assert_int_equal(swarm_followers(node, 0, SIZE), 0);
+	swarm_free(node);
+	swarm_free(seeder);
+}
+
 /* 3 MiB at 2 MiB/s: the bound holds although the peer is on this host's own network. */
 static void test_limit(void **state)
 {
@@ -526,11 +554,11 @@ static void test_piece_length(void **state)
 		uint64_t size;
 		uint32_t expected;
 	} rows[] = {
-		{1, 256 << 10},
-		{512ULL << 20, 256 << 10},
-		{(512ULL << 20) + 1, 512 << 10},
-		{2ULL << 30, 1 << 20},
-		{(2ULL << 30) + 1, 2 << 20},
+		{1, 128 << 10},
+		{1ULL << 30, 128 << 10},
+		{(1ULL << 30) + 1, 256 << 10},
+		{2ULL << 30, 256 << 10},
+		{(2ULL << 30) + 1, 512 << 10},
 		{1ULL << 40, 16 << 20},
 	};
 
@@ -543,6 +571,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_piece_length),
+		cmocka_unit_test_setup_teardown(test_followers, setup, teardown),
 		cmocka_unit_test(test_refused_torrents),
 		cmocka_unit_test_setup_teardown(test_make, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_transfer_counts, setup, teardown),

@@ -12,7 +12,7 @@
 #include "seeder/swarm/swarm.h"
 #include "seeder/torrent.h"
 
-#define SIZE 700000 /* three pieces */
+#define SIZE 350000 /* three pieces */
 
 struct fixture {
 	char dir[32];
