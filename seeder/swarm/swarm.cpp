@@ -98,8 +98,11 @@ const setting settings[] = {
 	/* Bounds swarm_free when the tracker does not answer. */
 	{pack::stop_tracker_timeout, 1, 1},
 	{pack::num_want, 8, 8},
-	{pack::announce_to_all_trackers, 1, 1},
-	{pack::announce_to_all_tiers, 1, 1},
+	/* One tracker at a time: each hands out one upstream of its own, and with two, every node would feed
+	 * two.
+	 */
+	{pack::announce_to_all_trackers, 0, 0},
+	{pack::announce_to_all_tiers, 0, 0},
 	/* All nodes are powered on at once. Fan-out is limited by the tracker, never here: small limits make
 	 * islands that do not heal. */
 	{pack::listen_queue_size, 1024, 1024},
@@ -342,8 +345,10 @@ lt::add_torrent_params params_for(const swarm_torrent &t)
 		  lt::torrent_flags::duplicate_is_error;
 	if (t.paused)
 		p.flags |= lt::torrent_flags::paused;
-	for (const char *const *url = t.trackers; url && *url; url++)
+	for (const char *const *url = t.trackers; url && *url; url++) {
+		p.tracker_tiers.push_back(int(p.trackers.size()));
 		p.trackers.push_back(*url);
+	}
 	bool fresh = prepare_file(path, p.ti->total_size(), t.complete);
 	if (t.complete) {
 		/* Whatever happens, nothing is written into a file of the store. */

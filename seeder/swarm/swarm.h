@@ -44,7 +44,9 @@ struct swarm_torrent {
 	const char *torrent; /* the .torrent file's bytes */
 	size_t len;
 	const char *path; /* the data file itself; its last component need not be the torrent's name */
-	const char *const *trackers; /* announce URLs, NULL-terminated; NULL: none */
+	/* Announce URLs, NULL-terminated; NULL: none. The first that answers is announced to, a later one
+	 * only while those before it fail. */
+	const char *const *trackers;
 	int complete; /* the file is whole and was hashed by the caller: seed without a check */
 	int paused;   /* begin as swarm_pause leaves it */
 };
