@@ -135,10 +135,8 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 	peer_measure(t, peer, a->downloaded, now);
 	if (a->left != peer->left || a->downloaded != peer->downloaded)
 		peer->progressed = now;
-	t->strangers += (size_t)(a->rack < 0) - (size_t)(peer->rack < 0);
 	t->complete += (size_t)(a->left == 0) - (size_t)(peer->complete != 0);
 	t->downloaded += a->left == 0 && !peer->complete && peer->left != UINT64_MAX;
-	peer->rack = a->rack;
 	peer->at.port = a->port;
 	peer->before = a->left < peer->left && peer->left != UINT64_MAX ? peer->left : a->left;
 	peer->left = a->left;
@@ -197,6 +195,8 @@ static int remember(struct torrent *t, const struct policy_announce *a, uint64_t
 		t->peers[place]->born = t->joined = now;
 	}
 	*ret = t->peers[place];
+	if (torrent_set_rack(t, *ret, a->rack) < 0)
+		return -ENOMEM;
 	update(t, *ret, a, now);
 	return 0;
 }

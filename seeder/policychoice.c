@@ -68,24 +68,34 @@ static int can_feed(
 	return candidate != peer->upstream && !peer_is_below(candidate, peer);
 }
 
-enum where { IN_RACK, ELSEWHERE };
 enum who { ANYBODY, ONLY_COMPLETE };
 
-static struct peer *best_node(
-	const struct torrent *t, const struct peer *peer, enum where where, enum who who, uint64_t now)
+static struct peer *better_one(const struct torrent *t, const struct peer *peer, struct peer *candidate,
+	struct peer *best, uint64_t now)
+{
+	return is_better(candidate, best) && can_feed(t, candidate, peer, now) ? candidate : best;
+}
+
+static struct peer *best_neighbour(
+	const struct torrent *t, const struct peer *peer, enum who who, uint64_t now)
 {
 	struct peer *best = NULL;
 
-	for (size_t i = 0; i < t->count; i++) {
-		struct peer *candidate = t->peers[i];
+	for (struct peer *c = torrent_rack(t, peer->rack); c; c = c->neighbour)
+		if (who == ANYBODY || c->complete)
+			best = better_one(t, peer, c, best, now);
+	return best;
+}
 
-		if ((candidate->rack == peer->rack) != (where == IN_RACK))
-			continue;
-		if (who == ONLY_COMPLETE && !candidate->complete)
-			continue;
-		if (is_better(candidate, best) && can_feed(t, candidate, peer, now))
-			best = candidate;
-	}
+/* Looks at all there are, so only the first of a rack may ask. */
+static struct peer *best_elsewhere(
+	const struct torrent *t, const struct peer *peer, enum who who, uint64_t now)
+{
+	struct peer *best = NULL;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (t->peers[i]->rack != peer->rack && (who == ANYBODY || t->peers[i]->complete))
+			best = better_one(t, peer, t->peers[i], best, now);
 	return best;
 }
 
@@ -135,7 +145,7 @@ static int is_fed(const struct peer *peer)
  */
 static struct peer *end_of_chain(const struct torrent *t, const struct peer *peer, uint64_t now)
 {
-	struct peer *node = is_early(t, peer, now) ? NULL : best_node(t, peer, ELSEWHERE, ANYBODY, now);
+	struct peer *node = is_early(t, peer, now) ? NULL : best_elsewhere(t, peer, ANYBODY, now);
 
 	if (node && node->children == 0 && is_fed(node))
 		return node;
@@ -148,11 +158,11 @@ static struct peer *end_of_chain(const struct torrent *t, const struct peer *pee
 static struct peer *first_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
 {
 	struct peer *seeder = best_seeder(t, peer, now);
-	struct peer *node = best_node(t, peer, IN_RACK, ANYBODY, now);
+	struct peer *node = best_neighbour(t, peer, ANYBODY, now);
 
 	if (node)
 		return node;
-	node = best_node(t, peer, ELSEWHERE, ONLY_COMPLETE, now);
+	node = best_elsewhere(t, peer, ONLY_COMPLETE, now);
 	if (node && node->children == 0)
 		return node;
 	return seeder->children < t->chains ? seeder : end_of_chain(t, peer, now);
@@ -161,7 +171,7 @@ static struct peer *first_upstream(const struct torrent *t, const struct peer *p
 /* For one that gets nothing from the upstream it has: where the whole image is. */
 static struct peer *other_upstream(const struct torrent *t, const struct peer *peer, uint64_t now)
 {
-	struct peer *node = best_node(t, peer, IN_RACK, ONLY_COMPLETE, now);
+	struct peer *node = best_neighbour(t, peer, ONLY_COMPLETE, now);
 
 	return node ? node : best_seeder(t, peer, now);
 }

@@ -17,6 +17,7 @@ void torrent_release(struct torrent *t)
 	for (size_t i = 0; i < t->seeder_count; i++)
 		free(t->seeders[i]);
 	free(t->peers);
+	free(t->racks);
 	free(t->seeders);
 }
 
@@ -103,6 +104,62 @@ int torrent_has(const struct torrent *t, size_t place, struct in_addr address)
 	return place < t->count && t->peers[place]->at.address.s_addr == address.s_addr;
 }
 
+static void leave_rack(struct torrent *t, struct peer *peer)
+{
+	t->strangers -= peer->rack < 0;
+	if (!peer->link)
+		return;
+	*peer->link = peer->neighbour;
+	if (peer->neighbour)
+		peer->neighbour->link = peer->link;
+	peer->link = NULL;
+}
+
+static int grow_racks(struct torrent *t, size_t count)
+{
+	struct peer **grown = realloc(t->racks, count * sizeof(struct peer *));
+
+	if (!grown)
+		return -ENOMEM;
+	t->racks = grown;
+	while (t->rack_count < count)
+		grown[t->rack_count++] = NULL;
+	/* The array may have moved. */
+	for (size_t i = 0; i < t->rack_count; i++)
+		if (grown[i])
+			grown[i]->link = &grown[i];
+	return 0;
+}
+
+int torrent_set_rack(struct torrent *t, struct peer *peer, int rack)
+{
+	struct peer **link;
+	int r = 0;
+
+	if (peer->rack == rack)
+		return 0;
+	leave_rack(t, peer);
+	if (rack >= 0 && (size_t)rack >= t->rack_count)
+		r = grow_racks(t, (size_t)rack + 1);
+	peer->rack = r == 0 ? rack : -1;
+	t->strangers += peer->rack < 0;
+	if (peer->rack < 0)
+		return r;
+	for (link = &t->racks[rack]; *link && (*link)->at.address.s_addr < peer->at.address.s_addr;)
+		link = &(*link)->neighbour;
+	peer->neighbour = *link;
+	if (*link)
+		(*link)->link = &peer->neighbour;
+	peer->link = link;
+	*link = peer;
+	return 0;
+}
+
+struct peer *torrent_rack(const struct torrent *t, int rack)
+{
+	return rack >= 0 && (size_t)rack < t->rack_count ? t->racks[rack] : NULL;
+}
+
 /* Children stay where they are, without an upstream: the next announce of each finds it another. */
 static void forget(struct torrent *t, struct peer *peer)
 {
@@ -110,7 +167,7 @@ static void forget(struct torrent *t, struct peer *peer)
 	for (size_t i = 0; peer->children && i < t->count; i++)
 		if (t->peers[i]->upstream == peer)
 			peer_detach(t->peers[i]);
-	t->strangers -= peer->rack < 0;
+	leave_rack(t, peer);
 	t->complete -= peer->complete != 0;
 	free(peer);
 }
@@ -159,11 +216,11 @@ int torrent_insert(struct torrent *t, size_t place, const struct policy_announce
 		t->peers = grown;
 		t->size = size;
 	}
-	*peer = (struct peer){.rack = a->rack, .left = UINT64_MAX, .before = UINT64_MAX};
+	*peer = (struct peer){.rack = -1, .left = UINT64_MAX, .before = UINT64_MAX};
 	peer->at.address = a->address;
 	memmove(t->peers + place + 1, t->peers + place, (t->count - place) * sizeof(*t->peers));
 	t->peers[place] = TAKE(peer);
 	t->count++;
-	t->strangers += a->rack < 0;
+	t->strangers++;
 	return 0;
 }

@@ -25,12 +25,16 @@ struct peer {
 	uint64_t marked, mark; /* when the rate was measured last, and `downloaded` then */
 	struct peer *upstream;
 	unsigned children; /* leechers that have it as their upstream */
+	struct peer *neighbour,
+		**link; /* the next of its rack by address; what points to it, NULL: nothing */
 };
 
 struct torrent {
 	uint8_t infohash[20];
 	struct peer **peers; /* by address, without seeders */
 	size_t count, size;
+	struct peer **racks; /* the first peer of each */
+	size_t rack_count;
 	size_t strangers, complete; /* of the count */
 	unsigned downloaded;        /* how often a peer became complete */
 	struct peer **seeders;
@@ -51,7 +55,11 @@ size_t torrent_place(const struct torrent *t, struct in_addr address);
 int torrent_has(const struct torrent *t, size_t place, struct in_addr address);
 /* No room for a further peer of this rack (< 0: stranger). */
 int torrent_is_full(const struct torrent *t, int rack);
-/* A peer that has told nothing yet: left is UINT64_MAX. 0 or -ENOMEM. */
+/* Moves it to another rack (< 0: stranger). 0, or -ENOMEM: it is a stranger then. */
+int torrent_set_rack(struct torrent *t, struct peer *peer, int rack);
+/* The first peer of the rack, or NULL; the others follow by `neighbour`. */
+struct peer *torrent_rack(const struct torrent *t, int rack);
+/* A peer that has told nothing yet, a stranger: left is UINT64_MAX. 0 or -ENOMEM. */
 int torrent_insert(struct torrent *t, size_t place, const struct policy_announce *a);
 /* Those that it fed are left without an upstream. */
 void torrent_remove(struct torrent *t, size_t place);

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -451,6 +452,63 @@ static void test_dead_seeders(void **state)
 	}
 }
 
+/* What ten thousand nodes take of memory, and that it is given back when they are silent. */
+static void test_memory(void **state)
+{
+	_cleanup_policy_ struct policy *p = make();
+	size_t before = mallinfo2().uordblks, used;
+	uint64_t now = 1000;
+
+	(void)state;
+	for (uint32_t i = 0; i < 10000; i++)
+		(void)announce(p, (struct say){NODE(i), (int)(i / 40), SIZE, 0, 0, now});
+	assert_int_equal(policy_count(p, hash), 10000);
+	used = mallinfo2().uordblks - before;
+	if (before) /* the sanitizers' malloc tells nothing */
+		assert_in_range(used, 10000 * sizeof(void *), 10000 * 320);
+	now += POLICY_INTERVAL_S * 2500 + 1001;
+	(void)announce(p, (struct say){NODE(0), 0, SIZE, 0, 1, now});
+	assert_int_equal(policy_count(p, hash), 0);
+	/* the lists of pointers stay as long as they were */
+	assert_in_range(mallinfo2().uordblks - before, 0, 10000 * 32);
+}
+
+/* Whatever a client calls itself, it is the one of its address; and strangers are few. */
+static void test_made_up_peers(void **state)
+{
+	_cleanup_policy_ struct policy *p = make();
+	struct policy_announce a = {.address.s_addr = htonl(NODE(7)), .rack = 0, .left = 1, .want = 50};
+	struct policy_answer answer;
+
+	(void)state;
+	memcpy(a.infohash, hash, sizeof(hash));
+	for (uint32_t i = 0; i < 1000000; i++) {
+		a.port = (uint16_t)(1 + i % 65535);
+		a.downloaded = i;
+		assert_int_equal(policy_announce(p, &a, 1000 + i / 1000, &answer), 0);
+	}
+	assert_int_equal(policy_count(p, hash), 1);
+	for (uint32_t i = 0; i < 10000; i++)
+		(void)announce(p, (struct say){0x0b000000 + i, -1, SIZE, 0, 0, 2000});
+	assert_int_equal(policy_count(p, hash), 1 + POLICY_STRANGERS_LIMIT);
+}
+
+/* A node that the cluster file puts elsewhere is one of its new rack, and the old one forgets it. */
+static void test_other_rack(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, 0, SIZE, 0, 0}, 0},
+		{{NODE(1), 300, 0, SIZE, 0, 10}, 0},
+		{{NODE(4), 300, SIZE, 0, 0, 20}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 30}, SEEDER},
+		{{NODE(1), -1, 0, SIZE, 0, 40}, 0},
+		{{NODE(5), 300, SIZE, 0, 0, 50}, NODE(4)},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +528,9 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_dead_seeders),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_made_up_peers),
+		cmocka_unit_test(test_other_rack),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
