@@ -207,7 +207,9 @@ SRC_seeder := \
 	seeder/gcneeds.c \
 	seeder/http.c \
 	seeder/httpsend.c \
+	seeder/httpworker.c \
 	seeder/ipxe.c \
+	seeder/limits.c \
 	seeder/mirror/bring.c \
 	seeder/mirror/follow.c \
 	seeder/mirror/mirror.c \
@@ -229,7 +231,9 @@ SRC_seeder := \
 	seeder/status.c \
 	seeder/statuscmd.c \
 	seeder/statusdb.c \
+	seeder/statusfile.c \
 	seeder/statusjson.c \
+	seeder/statusplace.c \
 	seeder/torrent.c \
 	seeder/tracker.c \
 	seeder/verified.c

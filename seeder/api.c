@@ -222,23 +222,44 @@ static void get_scrape(void *arg, const struct httpd_request *q, struct httpd_an
 
 /* ---- the node table ---- */
 
-static void tell_report(const struct status_row *before, const struct report *now)
+/* What was known of a node before it reported. */
+struct known {
+	enum phase phase;
+	char error[REPORT_TEXT];
+};
+
+static void tell_report(const struct known *before, const struct report *now)
 {
 	if (now->failed)
 		log_warn("node %s: %s failed: %s", now->node, phase_name(now->phase), now->error);
-	else if (*now->error && (!before || strcmp(before->error, now->error) != 0))
+	else if (*now->error && strcmp(before->error, now->error) != 0)
 		log_warn("node %s: %s: %s", now->node, phase_name(now->phase), now->error);
-	else if (!before || before->last.phase != now->phase)
+	else if (before->phase != now->phase)
 		log_info("node %s: %s%s%s", now->node, phase_name(now->phase), *now->state ? " state=" : "",
 			now->state);
 }
 
+static int apply_report(struct head *h, const struct httpd_request *q, const struct report *report,
+	struct known *before, struct err *err)
+{
+	const struct status_row *row = status_row(h->status, report->mac);
+	int r;
+
+	if (row) {
+		before->phase = row->last.phase;
+		memcpy(before->error, row->error, sizeof(before->error));
+	}
+	r = status_apply(h->status, h->cluster, report, now_s(), err);
+	if (r == 0)
+		status_seen_at(h->status, report->mac, q->from);
+	return r;
+}
+
+/* Parsed and logged without the lock: of all requests these are the most. */
 static void post_report(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
 {
-	struct head *h = arg;
 	struct report report;
-	struct status_row before = {0};
-	const struct status_row *row;
+	struct known before = {0};
 	struct err err = {0};
 	int r = report_parse(q->body, q->body_len, &report, &err);
 
@@ -246,16 +267,14 @@ static void post_report(void *arg, const struct httpd_request *q, struct httpd_a
 		httpd_sentence(answer, 400, err.text);
 		return;
 	}
-	row = status_row(h->status, report.mac);
-	if (row)
-		before = *row;
-	r = status_apply(h->status, h->cluster, &report, now_s(), &err);
+	httpd_lock(q->httpd);
+	r = apply_report(arg, q, &report, &before, &err);
+	httpd_unlock(q->httpd);
 	if (r < 0) {
 		httpd_sentence(answer, r == -ENOENT ? 404 : r == -EPERM ? 403 : 500, err.text);
 		return;
 	}
-	status_seen_at(h->status, report.mac, q->from);
-	tell_report(row ? &before : NULL, &report);
+	tell_report(&before, &report);
 	answer->status = 204;
 }
 
@@ -307,20 +326,20 @@ static void get_channels(void *arg, const struct httpd_request *q, struct httpd_
 }
 
 const struct httpd_route api_routes[] = {
-	{"GET", "/boot.ipxe", NULL, 0, get_entry},
-	{"GET", "/boot/", "", 0, get_loader},
-	{"GET", "/v1/boot/", ".ipxe", 0, get_boot},
-	{"GET", "/v1/releases/", ".minisig", 0, get_signature},
-	{"GET", "/v1/releases/", "", 0, get_release},
-	{"GET", "/v1/torrents/", ".torrent", 0, get_torrent},
-	{"GET", "/v1/blobs/", "", 0, get_blob},
-	{"GET", "/v1/channels", NULL, 0, get_channels},
-	{"GET", "/announce", NULL, 0, get_announce},
-	{"GET", "/scrape", NULL, 0, get_scrape},
-	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report},
-	{"POST", "/v1/seed", NULL, SEED_LIMIT, seedapi_ask},
-	{"POST", "/v1/pause", NULL, PAUSE_LIMIT, seedapi_pause},
-	{"GET", "/v1/nodes", NULL, 0, get_nodes},
-	{"GET", "/v1/health", NULL, 0, get_health},
+	{"GET", "/boot.ipxe", NULL, 0, get_entry, 0},
+	{"GET", "/boot/", "", 0, get_loader, 0},
+	{"GET", "/v1/boot/", ".ipxe", 0, get_boot, 0},
+	{"GET", "/v1/releases/", ".minisig", 0, get_signature, 0},
+	{"GET", "/v1/releases/", "", 0, get_release, 0},
+	{"GET", "/v1/torrents/", ".torrent", 0, get_torrent, 0},
+	{"GET", "/v1/blobs/", "", 0, get_blob, 0},
+	{"GET", "/v1/channels", NULL, 0, get_channels, 0},
+	{"GET", "/announce", NULL, 0, get_announce, 0},
+	{"GET", "/scrape", NULL, 0, get_scrape, 0},
+	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report, 1},
+	{"POST", "/v1/seed", NULL, SEED_LIMIT, seedapi_ask, 0},
+	{"POST", "/v1/pause", NULL, PAUSE_LIMIT, seedapi_pause, 0},
+	{"GET", "/v1/nodes", NULL, 0, get_nodes, 0},
+	{"GET", "/v1/health", NULL, 0, get_health, 0},
 	{0},
 };

@@ -42,6 +42,7 @@ struct head {
 	struct catalog *catalog; /* NULL until the first scan */
 	struct err scan_fault;   /* of the last scan; code 0: none */
 	struct status *status;
+	uint64_t flush_from;       /* ms: the status is not written before */
 	struct tracker **trackers; /* one a network: a node is handed only what it can reach */
 	size_t tracker_count;
 	struct swarm *swarm;

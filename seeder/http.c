@@ -6,8 +6,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
-#include <pthread.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,11 +16,15 @@
 #include "imager/base/cleanup.h"
 #include "imager/base/log.h"
 #include "seeder/httpsend.h"
+#include "seeder/httpworker.h"
 
-#define BACKLOG      1024
-#define MEMORY_LIMIT 32768 /* bytes a connection may use for its headers */
-#define URI_LIMIT    4096
-#define PEER_LIMIT   256 /* connections of one address: no single client can take them all */
+#define BACKLOG 4096
+#define MEMORY_LIMIT                                                                                         \
+	12288        /* bytes a connection may use for its headers; all of it counts, there are many         \
+		      */
+#define DEFER_S    5 /* a connection without a request is not ours until then */
+#define URI_LIMIT  4096
+#define PEER_LIMIT 256 /* connections of one address: no single client can take them all */
 
 struct request {
 	char *uri; /* as sent; its query is cut off in place */
@@ -31,8 +36,9 @@ struct request {
 
 struct httpd {
 	struct httpd_options options;
-	struct MHD_Daemon *daemon;
+	struct httpworker workers[HTTPD_THREADS_MAX];
 	pthread_mutex_t lock;
+	atomic_uint connections;
 };
 
 void httpd_lock(struct httpd *h)
@@ -100,11 +106,14 @@ static void call_route(struct httpd *h, const struct httpd_route *route, struct 
 		.from = client_of(req->connection),
 		.body = req->body.data ? req->body.data : "",
 		.body_len = req->body.len,
+		.httpd = h,
 	};
 
-	httpd_lock(h);
+	if (!route->unlocked)
+		httpd_lock(h);
 	route->fn(h->options.arg, &request, answer);
-	httpd_unlock(h);
+	if (!route->unlocked)
+		httpd_unlock(h);
 }
 
 static enum MHD_Result answer_request(
@@ -117,6 +126,7 @@ static enum MHD_Result answer_request(
 		httpd_sentence(&answer, MHD_HTTP_CONTENT_TOO_LARGE, "the request's body is too large");
 	else
 		call_route(h, route, req, rest, &answer);
+	answer.last = atomic_load(&h->connections) > h->options.connections / 4 * 3;
 	sent = httpd_send(req->connection, &answer);
 	buf_release(&answer.body);
 	return sent;
@@ -197,6 +207,19 @@ static void on_completed(
 	free(req);
 }
 
+static void on_connection(
+	void *cls, struct MHD_Connection *c, void **state, enum MHD_ConnectionNotificationCode code)
+{
+	struct httpd *h = cls;
+
+	(void)c;
+	(void)state;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		(void)atomic_fetch_add(&h->connections, 1);
+	else
+		(void)atomic_fetch_sub(&h->connections, 1);
+}
+
 /* ---- start and stop ---- */
 
 static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
@@ -214,12 +237,45 @@ static int listen_on(uint16_t port, struct err *err)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
+	int on = 1, defer_s = DEFER_S;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
 		return err_set(err, errno, "cannot listen for HTTP on port %u: %s", port, strerror(errno));
+	/* Accepted when the request is there: one turn of the loop for it instead of two. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s));
 	return TAKE_FD(fd);
+}
+
+/* With a share of the connections, and a descriptor of its own for the one listening socket. */
+static struct MHD_Daemon *start_daemon(struct httpd *h, int listening)
+{
+	const struct httpd_options *o = &h->options;
+	int fd = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+	struct MHD_Daemon *daemon;
+
+	if (fd < 0)
+		return NULL;
+	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, o->port, NULL, NULL,
+		on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
+		o->connections / o->threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT, PEER_LIMIT / o->threads,
+		MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+	if (!daemon)
+		(void)close(fd);
+	return daemon;
+}
+
+static int start_worker(struct httpd *h, struct httpworker *w, int listening)
+{
+	struct MHD_Daemon *daemon = start_daemon(h, listening);
+	int r = daemon ? httpworker_start(w, daemon) : -EIO;
+
+	if (r < 0 && daemon)
+		MHD_stop_daemon(daemon);
+	return r;
 }
 
 int httpd_start(const struct httpd_options *options, struct httpd **ret, struct err *err)
@@ -231,19 +287,14 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret, struct 
 		return fd < 0 ? fd : err_oom(err, "the HTTP server");
 	h->options = *options;
 	(void)pthread_mutex_init(&h->lock, NULL);
-	h->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, options->port, NULL,
-		NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_THREAD_POOL_SIZE, options->threads, MHD_OPTION_CONNECTION_LIMIT,
-		options->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)PEER_LIMIT,
-		MHD_OPTION_CONNECTION_TIMEOUT, options->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, NULL, MHD_OPTION_END);
-	if (!h->daemon) {
-		(void)pthread_mutex_destroy(&h->lock);
-		free(h);
-		return err_set(err, EIO, "cannot start the HTTP server on port %u", options->port);
+	for (unsigned i = 0; i < options->threads; i++) {
+		int r = start_worker(h, &h->workers[i], fd);
+
+		if (r == 0)
+			continue;
+		httpd_stop(h);
+		return err_set(err, -r, "cannot start the HTTP server on port %u", options->port);
 	}
-	(void)TAKE_FD(fd); /* the daemon closes it */
 	*ret = h;
 	return 0;
 }
@@ -252,7 +303,8 @@ void httpd_stop(struct httpd *h)
 {
 	if (!h)
 		return;
-	MHD_stop_daemon(h->daemon);
+	for (size_t i = 0; i < HTTPD_THREADS_MAX; i++)
+		httpworker_stop(&h->workers[i]);
 	(void)pthread_mutex_destroy(&h->lock);
 	free(h);
 }

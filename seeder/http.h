@@ -1,7 +1,8 @@
 /*
- * The seeder's HTTP server: libmicrohttpd behind a table of routes. It runs a pool of threads of its own, but
+ * The seeder's HTTP server: libmicrohttpd behind a table of routes. It runs threads of its own, but
  * route functions are called one at a time, under one lock that the loop takes too (httpd_lock) whenever it
  * touches what routes read. So a route function looks things up and answers; it never waits and never hashes.
+ * One that has much to do for which the lock is not needed (unlocked) takes it itself.
  * Files are sent outside the lock, by sendfile, whole or by one byte range (RFC 9110, section 14).
  */
 #ifndef SEEDER_HTTP_H
@@ -14,6 +15,8 @@
 #include "imager/base/buf.h"
 #include "imager/base/err.h"
 
+#define HTTPD_THREADS_MAX 16
+
 struct httpd;
 
 struct httpd_request {
@@ -22,6 +25,7 @@ struct httpd_request {
 	struct in_addr from; /* the client's address */
 	const char *body;    /* of a POST, body_len bytes, NUL-terminated */
 	size_t body_len;
+	struct httpd *httpd; /* for httpd_lock, in a route that is unlocked */
 };
 
 /* Filled by the route function, which finds it zeroed with fd -1. */
@@ -32,6 +36,7 @@ struct httpd_answer {
 	int fd; /* >= 0: this file is sent instead of body, closed by the server */
 	uint64_t size;
 	char etag[80]; /* of a file: what names its content; "" for none */
+	int last;      /* the server's own: the connection ends after it */
 };
 
 typedef void (*httpd_fn)(void *arg, const struct httpd_request *request, struct httpd_answer *answer);
@@ -42,14 +47,18 @@ struct httpd_route {
 	const char *suffix; /* NULL: prefix is the whole path */
 	size_t body_limit;  /* bytes; more is answered by 413 */
 	httpd_fn fn;
+	int unlocked; /* fn is called without the lock, several at a time, and takes it itself */
 };
 
 struct httpd_options {
 	uint16_t port;                    /* on every IPv4 address of this host */
 	const struct httpd_route *routes; /* ends with a NULL method; must outlive the server */
 	void *arg;                        /* for the route functions */
-	unsigned threads, connections;    /* connections: at most, over all threads */
-	unsigned timeout_s;               /* a connection silent for so long is closed */
+	/* connections: at most, over all threads. From three quarters on none is kept after its answer, so
+	 * that who is silent does not keep out who asks. */
+	unsigned threads; /* 1 to HTTPD_THREADS_MAX */
+	unsigned connections;
+	unsigned timeout_s; /* a connection silent for so long is closed */
 };
 
 /* -EADDRINUSE and such with a sentence that names the port. Block signals before: it starts threads. */

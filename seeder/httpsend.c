@@ -85,6 +85,8 @@ static enum MHD_Result send_response(
 	if (!response)
 		return MHD_NO;
 	add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type ? answer->type : "text/plain");
+	if (answer->last)
+		add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	sent = MHD_queue_response(c, answer->status ? answer->status : 500, response);
 	MHD_destroy_response(response);
 	return sent;

@@ -91,6 +91,8 @@ static int write_change(struct statusdb *db, const struct pauses_change *change,
 {
 	int r = statusdb_begin(db, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; r == 0 && i < change->count; i++)
 		r = statusdb_pause(db, change->names[i], change->paused, err);
 	if (r == 0)

@@ -1,6 +1,6 @@
 /*
- * Owns the node table: which rows there are, and what an event does to one. Its file is statusdb's, its JSON
- * statusjson's, the set of paused nodes pauses'.
+ * Owns the node table: which rows there are, and what an event does to one. How it gets into its file and
+ * back is statusfile.c's, its JSON statusjson.c's, the set of paused nodes pauses.c's.
  */
 #include "seeder/status.h"
 
@@ -9,17 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "seeder/pauses.h"
-#include "seeder/statusdb.h"
-
-struct status {
-	struct statusdb *db;
-	struct status_row **rows; /* sorted by MAC */
-	size_t count;
-	char (*removed)[MAC_TEXT_SIZE]; /* rows to take out of the file at the next flush */
-	size_t removed_count;
-	struct pauses paused;
-};
+#include "seeder/statuspriv.h"
 
 const struct status_row *const *status_rows(const struct status *s, size_t *ret_count)
 {
@@ -30,7 +20,7 @@ const struct status_row *const *status_rows(const struct status *s, size_t *ret_
 /* ---- rows ---- */
 
 /* Where the MAC is or belongs. */
-static size_t place_of(const struct status *s, const char *mac)
+size_t status_place_of(const struct status *s, const char *mac)
 {
 	size_t low = 0, high = s->count;
 
@@ -47,7 +37,7 @@ static size_t place_of(const struct status *s, const char *mac)
 
 static struct status_row *find_row(const struct status *s, const char *mac)
 {
-	size_t place = place_of(s, mac);
+	size_t place = status_place_of(s, mac);
 
 	return place < s->count && !strcmp(s->rows[place]->mac, mac) ? s->rows[place] : NULL;
 }
@@ -61,24 +51,20 @@ void status_seen_at(struct status *s, const char *mac, struct in_addr address)
 {
 	struct status_row *row = find_row(s, mac);
 
-	for (size_t i = 0; i < s->count; i++)
-		if (s->rows[i]->address.s_addr == address.s_addr)
-			s->rows[i]->address.s_addr = INADDR_ANY;
 	if (row)
-		row->address = address;
+		statusplace_put(&s->places, row, address);
+	else
+		statusplace_free_up(&s->places, address);
 }
 
 const struct status_row *status_row_at(const struct status *s, struct in_addr address)
 {
-	for (size_t i = 0; address.s_addr != INADDR_ANY && i < s->count; i++)
-		if (s->rows[i]->address.s_addr == address.s_addr)
-			return s->rows[i];
-	return NULL;
+	return statusplace_find(&s->places, address);
 }
 
-static struct status_row *add_row(struct status *s, const char *mac)
+struct status_row *status_add_row(struct status *s, const char *mac)
 {
-	size_t place = place_of(s, mac);
+	size_t place = status_place_of(s, mac);
 	struct status_row **rows = realloc(s->rows, (s->count + 1) * sizeof(*rows));
 	struct status_row *row;
 
@@ -93,7 +79,7 @@ static struct status_row *add_row(struct status *s, const char *mac)
 	s->count++;
 	(void)snprintf(row->mac, sizeof(row->mac), "%s", mac);
 	(void)snprintf(row->last.mac, sizeof(row->last.mac), "%s", mac);
-	row->changed = 1;
+	row->changed = STATUS_CHANGED;
 	return row;
 }
 
@@ -105,6 +91,7 @@ static int remove_row(struct status *s, size_t place)
 		return -ENOMEM;
 	s->removed = removed;
 	memcpy(removed[s->removed_count++], s->rows[place]->mac, MAC_TEXT_SIZE);
+	statusplace_take_out(&s->places, s->rows[place]);
 	free(s->rows[place]);
 	s->count--;
 	memmove(s->rows + place, s->rows + place + 1, (s->count - place) * sizeof(*s->rows));
@@ -115,7 +102,7 @@ static void name_row(struct status_row *row, const char *node)
 {
 	(void)snprintf(row->node, sizeof(row->node), "%s", node);
 	(void)snprintf(row->last.node, sizeof(row->last.node), "%s", node);
-	row->changed = 1;
+	row->changed = STATUS_CHANGED;
 }
 
 static void set_phase(struct status_row *row, enum phase phase, uint64_t now)
@@ -124,7 +111,7 @@ static void set_phase(struct status_row *row, enum phase phase, uint64_t now)
 		row->since = now;
 	row->last.phase = phase;
 	row->seen = now;
-	row->changed = 1;
+	row->changed = STATUS_CHANGED;
 }
 
 /* ---- events ---- */
@@ -160,7 +147,7 @@ static int find_node(struct status *s, const struct cluster *cluster, const char
 		return err_set(err, EPERM, "MAC %s is that of node %s, not of %s", mac, node->name, name);
 	*ret = find_row(s, mac);
 	if (!*ret)
-		*ret = add_row(s, mac);
+		*ret = status_add_row(s, mac);
 	return *ret ? 0 : err_oom(err, name);
 }
 
@@ -212,7 +199,7 @@ int status_discovered(struct status *s, const char *mac, uint64_t now)
 	if (!row) {
 		if (limit_discovered(s) < 0)
 			return -ENOMEM;
-		row = add_row(s, mac);
+		row = status_add_row(s, mac);
 	}
 	if (!row)
 		return -ENOMEM;
@@ -227,7 +214,7 @@ int status_offered(
 	enum phase before;
 
 	if (!row)
-		row = add_row(s, node->mac);
+		row = status_add_row(s, node->mac);
 	if (!row)
 		return -ENOMEM;
 	/* A new boot begins: what the last one measured is over, its fault is not. */
@@ -257,13 +244,14 @@ static int sync_node(struct status *s, const struct cluster_node *node)
 	struct status_row *row = find_row(s, node->mac);
 
 	if (!row)
-		row = add_row(s, node->mac);
+		row = status_add_row(s, node->mac);
 	if (!row)
 		return -ENOMEM;
 	if (strcmp(row->node, node->name) != 0) {
 		char mac[MAC_TEXT_SIZE];
 
 		memcpy(mac, row->mac, sizeof(mac));
+		statusplace_take_out(&s->places, row);
 		*row = (struct status_row){.seen = row->seen};
 		memcpy(row->mac, mac, sizeof(mac));
 		memcpy(row->last.mac, mac, sizeof(mac));
@@ -298,90 +286,4 @@ int status_pause(struct status *s, char *const *names, size_t count, int paused,
 int status_is_paused(const struct status *s, const char *node)
 {
 	return pauses_has(&s->paused, node);
-}
-
-/* ---- the file ---- */
-
-static int take_loaded(void *arg, const struct status_row *loaded)
-{
-	struct status *s = arg;
-	struct status_row *row = add_row(s, loaded->mac);
-
-	if (!row)
-		return -ENOMEM;
-	*row = *loaded;
-	memcpy(row->last.mac, row->mac, sizeof(row->last.mac));
-	return 0;
-}
-
-int status_open(const char *db, struct status **ret, struct err *err)
-{
-	_cleanup_(status_close_p) struct status *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return err_oom(err, db);
-	r = statusdb_open(db, &s->db, err);
-	if (r == 0)
-		r = statusdb_load(s->db, take_loaded, s, err);
-	if (r == 0)
-		r = pauses_load(&s->paused, s->db, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE(s);
-	return 0;
-}
-
-static int write_rows(struct status *s, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < s->removed_count; i++)
-		r = statusdb_remove(s->db, s->removed[i], err);
-	for (size_t i = 0; r == 0 && i < s->count; i++)
-		if (s->rows[i]->changed)
-			r = statusdb_put(s->db, s->rows[i], err);
-	return r == 0 ? statusdb_commit(s->db, err) : r;
-}
-
-static int has_changes(const struct status *s)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (s->rows[i]->changed)
-			return 1;
-	return s->removed_count > 0;
-}
-
-int status_flush(struct status *s, struct err *err)
-{
-	int r;
-
-	if (!has_changes(s))
-		return 0;
-	r = statusdb_begin(s->db, err);
-	if (r == 0)
-		r = write_rows(s, err);
-	if (r < 0) {
-		statusdb_rollback(s->db);
-		return r;
-	}
-	s->removed_count = 0;
-	for (size_t i = 0; i < s->count; i++)
-		s->rows[i]->changed = 0;
-	return 0;
-}
-
-void status_close(struct status *s)
-{
-	if (!s)
-		return;
-	if (s->db)
-		(void)status_flush(s, NULL);
-	statusdb_close(s->db);
-	for (size_t i = 0; i < s->count; i++)
-		free(s->rows[i]);
-	free(s->rows);
-	free(s->removed);
-	pauses_release(&s->paused);
-	free(s);
 }

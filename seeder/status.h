@@ -19,6 +19,8 @@
 
 #define STATUS_DISCOVERED_MAX 1024 /* beyond it, the one not seen for longest goes */
 
+enum status_change { STATUS_CLEAN, STATUS_CHANGED, STATUS_WRITING };
+
 struct status_row {
 	char mac[MAC_TEXT_SIZE];
 	char node[CLUSTER_NAME_SIZE]; /* "": discovered, in no cluster file */
@@ -28,9 +30,9 @@ struct status_row {
 	/* The last fault stays until a phase after the one it happened in has succeeded. */
 	char error[REPORT_TEXT];
 	enum phase error_phase;
-	struct in_addr address;  /* where it was heard from since the start; 0.0.0.0: not yet */
-	enum seed_state seeding; /* as it said since the start */
-	int changed;             /* since the last flush */
+	struct in_addr address;     /* where it was heard from since the start; 0.0.0.0: not yet */
+	enum seed_state seeding;    /* as it said since the start */
+	enum status_change changed; /* since the last flush */
 };
 
 struct status;
@@ -40,7 +42,19 @@ int status_open(const char *db, struct status **ret, struct err *err);
 /* Flushes. Takes NULL. */
 void status_close(struct status *s);
 DEFINE_CLEANUP(struct status *, status_close)
-int status_flush(struct status *s, struct err *err);
+
+/* What keeps others off the table: all functions but status_flush are called with it held, or there is none.
+ */
+struct status_guard {
+	void (*lock)(void *arg), (*unlock)(void *arg);
+	void *arg;
+};
+
+/*
+ * Takes the guard (NULL: none) only to copy rows, some at a time, and writes without it, each batch as a
+ * transaction. One flush at a time. 0, or negative with a sentence: the rest is for the next flush.
+ */
+int status_flush(struct status *s, const struct status_guard *guard, struct err *err);
 
 /* Makes the rows those of the cluster file: new nodes get one, a discovered MAC that is named now becomes its
  * node, and nodes that are gone lose theirs. 0 or -ENOMEM. */

@@ -2,6 +2,7 @@
 #include "seeder/statusdb.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct statusdb {
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *put, *remove, *pause, *resume;
+	pthread_mutex_t transaction; /* held by the thread that has one */
 };
 
 static const char schema[] = "PRAGMA journal_mode=WAL;"
@@ -44,6 +46,7 @@ void statusdb_close(struct statusdb *db)
 	(void)sqlite3_finalize(db->pause);
 	(void)sqlite3_finalize(db->resume);
 	(void)sqlite3_close(db->db);
+	(void)pthread_mutex_destroy(&db->transaction);
 	free(db->path);
 	free(db);
 }
@@ -61,6 +64,7 @@ int statusdb_open(const char *path, struct statusdb **ret, struct err *err)
 
 	if (!db || !(db->path = strdup(path)))
 		return err_oom(err, path);
+	(void)pthread_mutex_init(&db->transaction, NULL);
 	if (sqlite3_open(path, &db->db) != SQLITE_OK)
 		return fault(db, err);
 	(void)sqlite3_busy_timeout(db->db, 2000);
@@ -148,17 +152,28 @@ int statusdb_load_paused(
 
 int statusdb_begin(struct statusdb *db, struct err *err)
 {
-	return run(db, "BEGIN", err);
+	int r;
+
+	(void)pthread_mutex_lock(&db->transaction);
+	r = run(db, "BEGIN", err);
+	if (r < 0)
+		(void)pthread_mutex_unlock(&db->transaction);
+	return r;
 }
 
 int statusdb_commit(struct statusdb *db, struct err *err)
 {
-	return run(db, "COMMIT", err);
+	int r = run(db, "COMMIT", err);
+
+	if (r == 0)
+		(void)pthread_mutex_unlock(&db->transaction);
+	return r;
 }
 
 void statusdb_rollback(struct statusdb *db)
 {
 	(void)run(db, "ROLLBACK", NULL);
+	(void)pthread_mutex_unlock(&db->transaction);
 }
 
 /* Runs a bound statement once. */

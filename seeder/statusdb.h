@@ -18,7 +18,10 @@ int statusdb_load(struct statusdb *db, int (*each)(void *arg, const struct statu
 int statusdb_load_paused(
 	struct statusdb *db, int (*each)(void *arg, const char *node), void *arg, struct err *err);
 
-/* One transaction: put, remove and pause between begin and commit; after a failure of any, rollback. */
+/*
+ * One transaction: put, remove and pause between begin and commit; after a failure of any of them, rollback
+ * (after one of begin, nothing). From begin on other threads that want to begin wait: take no lock meanwhile.
+ */
 int statusdb_begin(struct statusdb *db, struct err *err);
 int statusdb_put(struct statusdb *db, const struct status_row *row, struct err *err);
 int statusdb_remove(struct statusdb *db, const char *mac, struct err *err);

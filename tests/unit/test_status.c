@@ -153,7 +153,7 @@ static void test_restart(void **state)
 	r.phase_count = 1;
 	assert_int_equal(status_apply(s, c, &r, 100, NULL), 0);
 	assert_int_equal(status_discovered(s, "02:00:00:00:00:01", 101), 0);
-	assert_int_equal(status_flush(s, NULL), 0);
+	assert_int_equal(status_flush(s, NULL, NULL), 0);
 	r.phase = PHASE_UP;
 	r.failed = 0;
 	r.error[0] = '\0';
@@ -170,6 +170,61 @@ static void test_restart(void **state)
 	assert_int_equal(status_row(s, "02:00:00:00:00:01")->seen, 101);
 }
 
+/* What others do to the table while it is written. */
+struct meddler {
+	struct status *status;
+	int held, locks;
+};
+
+static void meddle_lock(void *arg)
+{
+	struct meddler *m = arg;
+
+	assert_int_equal(m->held++, 0);
+	/* 1: whether; 2: who is gone; then for each batch its rows, and that they are written */
+	if (++m->locks != 5)
+		return;
+	assert_int_equal(status_discovered(m->status, "02:00:00:00:00:00", 777), 0);
+	assert_int_equal(status_discovered(m->status, "01:00:00:00:00:00", 777), 0);
+	assert_int_equal(status_discovered(m->status, "02:ff:00:00:00:00", 777), 0);
+}
+
+static void meddle_unlock(void *arg)
+{
+	struct meddler *m = arg;
+
+	assert_int_equal(--m->held, 0);
+}
+
+static void test_flush_in_batches(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	_cleanup_(status_close_p) struct status *s = open_table(state, c);
+	struct meddler m = {.status = s};
+	const struct status_guard guard = {meddle_lock, meddle_unlock, &m};
+	char mac[MAC_TEXT_SIZE];
+
+	for (unsigned i = 0; i < 600; i++) {
+		(void)snprintf(mac, sizeof(mac), "02:00:00:00:%02x:%02x", i >> 8, i & 255);
+		assert_int_equal(status_discovered(s, mac, 5), 0);
+	}
+	assert_int_equal(status_flush(s, &guard, NULL), 0);
+	assert_int_equal(m.locks, 8);
+	/* changed again after it was taken; new before the batch; new behind it */
+	assert_int_equal(status_row(s, "02:00:00:00:00:00")->changed, STATUS_CHANGED);
+	assert_int_equal(status_row(s, "01:00:00:00:00:00")->changed, STATUS_CHANGED);
+	assert_int_equal(status_row(s, "02:ff:00:00:00:00")->changed, STATUS_CLEAN);
+	assert_int_equal(status_row(s, "02:00:00:00:02:57")->changed, STATUS_CLEAN);
+	m.locks = 100;
+	assert_int_equal(status_flush(s, &guard, NULL), 0);
+	assert_int_equal(status_row(s, "02:00:00:00:00:00")->changed, STATUS_CLEAN);
+	status_close(TAKE(s));
+	s = open_table(state, c);
+	assert_int_equal(status_row(s, "02:00:00:00:00:00")->seen, 777);
+	assert_int_equal(status_row(s, "02:ff:00:00:00:00")->seen, 777);
+	assert_int_equal(status_row(s, "02:00:00:00:02:57")->seen, 5);
+}
+
 /* A MAC that was discovered becomes a node, a node that is gone loses its row, after a restart too. */
 static void test_sync(void **state)
 {
@@ -182,7 +237,7 @@ static void test_sync(void **state)
 
 	assert_int_equal(status_discovered(s, "02:00:00:00:00:01", 1), 0);
 	assert_int_equal(status_apply(s, c, &r, 2, NULL), 0);
-	assert_int_equal(status_flush(s, NULL), 0);
+	assert_int_equal(status_flush(s, NULL, NULL), 0);
 	assert_int_equal(load_cluster(state, other, &next, NULL), 0);
 	for (int restarted = 0; restarted < 2; restarted++) {
 		assert_int_equal(status_sync(s, next), 0);
@@ -298,6 +353,7 @@ int main(void)
 		unit_test_in_dir(test_offered),
 		unit_test_in_dir(test_discovered_limit),
 		unit_test_in_dir(test_restart),
+		unit_test_in_dir(test_flush_in_batches),
 		unit_test_in_dir(test_sync),
 		unit_test_in_dir(test_json),
 		unit_test_in_dir(test_addresses),
