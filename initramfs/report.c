@@ -13,6 +13,10 @@
 #define TRY_S     2
 #define PAUSE_MS  5000
 #define SILENT_MS 15000 /* it costs TRY_S each time, one that refuses nothing */
+/* Between reports of progress: a part of the time is spent on them at most. */
+#define PROGRESS_LEAST_MS 1000
+#define PROGRESS_MOST_MS  10000
+#define PROGRESS_PART     50
 
 static void read_boot_id(char *ret, size_t size)
 {
@@ -113,6 +117,15 @@ int report_send(struct reporter *r, struct err *err)
 		last = e < 0 ? e : last;
 	}
 	return r->missed < r->seeder_count ? 0 : last;
+}
+
+uint64_t report_pause_ms(uint64_t took_ms)
+{
+	uint64_t ms = took_ms < PROGRESS_MOST_MS ? took_ms * PROGRESS_PART : PROGRESS_MOST_MS;
+
+	if (ms < PROGRESS_LEAST_MS)
+		return PROGRESS_LEAST_MS;
+	return ms < PROGRESS_MOST_MS ? ms : PROGRESS_MOST_MS;
 }
 
 int report_save(const struct report *r, const char *path, struct err *err)

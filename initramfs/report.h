@@ -38,6 +38,12 @@ void report_clock(struct report *r, uint64_t now_ms);
  * pause after failures, else the last failure. */
 int report_send(struct reporter *r, struct err *err);
 
+/*
+ * Pure: how long to wait after a report of progress that took so long. A second; more when the head is slow
+ * to take it, so that ten thousand nodes get in line by themselves and announces are answered as before.
+ */
+uint64_t report_pause_ms(uint64_t took_ms);
+
 /* To and from a file. */
 int report_save(const struct report *r, const char *path, struct err *err);
 int report_load(const char *path, struct report *ret, struct err *err);

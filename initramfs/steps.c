@@ -31,8 +31,7 @@
 
 #define CMDLINE_LIMIT  4096
 #define STALL_MS       15000
-#define FETCH_STARTS   6    /* the swarm and HTTP in turn */
-#define TELL_MS        1000 /* between reports of progress, at least */
+#define FETCH_STARTS   6 /* the swarm and HTTP in turn */
 #define SEED_START_MS  5000
 #define SEED_LOOK_MS   20
 #define PAUSE_SLICE_MS 200
@@ -161,7 +160,7 @@ static struct role role_of(const struct agent *a, char hex[65])
 
 struct telling {
 	struct agent *agent;
-	uint64_t told_ms;
+	uint64_t tell_ms; /* no report of progress before */
 	unsigned told_tenth;
 };
 
@@ -182,10 +181,10 @@ static void on_progress(const struct fetch_progress *p, void *arg)
 		log_info("fetch %u %% of %llu bytes, %llu peers", reporter->report.percent,
 			(unsigned long long)p->size, (unsigned long long)p->peers);
 	}
-	if (now - t->told_ms < TELL_MS)
+	if (now < t->tell_ms)
 		return;
 	(void)report_send(reporter, NULL);
-	t->told_ms = monotonic_ms();
+	t->tell_ms = monotonic_ms() + report_pause_ms(monotonic_ms() - now);
 }
 
 /* The fetch goes on, another way: the head is told why, until it has succeeded. */

@@ -215,6 +215,18 @@ static void test_role_argv(void **state)
 	assert_null(argv.argv[ARRAY_SIZE(want)]);
 }
 
+static void test_report_pause(void **state)
+{
+	static const struct {
+		uint64_t took, pause;
+	} rows[] = {{0, 1000}, {20, 1000}, {21, 1050}, {100, 5000}, {200, 10000}, {2000, 10000},
+		{UINT64_MAX, 10000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(report_pause_ms(rows[i].took), rows[i].pause);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_netmask_prefix),
 		cmocka_unit_test(test_up_units),
 		cmocka_unit_test(test_role_argv),
+		cmocka_unit_test(test_report_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
