@@ -14,8 +14,38 @@ teardown() {
 	lab down
 }
 
+# memory WHEN KEY: what the node printed; KiB
+memory() {
+	awk -v when="$1" -v key="$2" '$2 == when && $3 == key { print $4 }' "$BATS_TEST_TMPDIR/memory"
+}
+
+# One copy of the image: what was fetched is what is mounted and what is seeded, and no cache holds it again.
+check_memory() {
+	local size shmem used
+	size=$(memory file size)
+	[ "$(memory loop inode)" = "$(memory file inode)" ]
+	[ "$(memory seeder inode)" = "$(memory file inode)" ]
+	shmem=$(memory seeding Shmem)
+	used=$(memory tmpfs used)
+	# All shared memory is files of a tmpfs, of which the image is one; what is not the image is the agent's bundle,
+	# the overlay and /run.
+	[ "$shmem" -ge "$size" ]
+	[ $((shmem - used)) -lt 4096 ] && [ $((used - shmem)) -lt 4096 ]
+	[ $((used - size)) -lt $((size / 10 + 65536)) ]
+	[ "$(memory seeder RssAnon)" -lt 32768 ]
+	# Nothing of it is held by a cache that cannot be given back.
+	[ $(($(memory dropped Cached) - $(memory dropped Shmem))) -lt 65536 ]
+	# Files of 100 MiB were read, a third of all: what was unpacked is kept, but not the blocks it was unpacked from.
+	[ $(($(memory read Cached) - $(memory dropped Cached))) -gt 65536 ]
+	[ $(($(memory read Buffers) - $(memory dropped Buffers))) -lt $((size / 20)) ]
+	[ $(($(memory read Shmem) - shmem)) -lt 4096 ]
+	# Were they kept, it would show: whoever reads the device itself does fill its cache.
+	[ $(($(memory device Buffers) - $(memory read Buffers))) -gt $((size * 9 / 10)) ]
+}
+
 @test "a node that no file names is discovered, waits, and boots once it is named" {
 	mac=52:54:00:77:00:01
+	node_cmdline=test.memory
 	sign_by good
 	cluster_file "$cache/good.pub" "{}"
 	head_start
@@ -28,6 +58,16 @@ teardown() {
 
 	nodes_json | jq -e --arg d "$image" '.nodes[] | select(.node == "n001") |
 		.image == $d and (.state == "running" or .state == "degraded") and .bytes_from_seeder > 0'
+
+	lab console n001 --wait 'memory end of report' --timeout 120
+	lab console n001 | tr -d '\r' | grep '^memory ' >"$BATS_TEST_TMPDIR/memory"
+	cat "$BATS_TEST_TMPDIR/memory"
+	check_memory
+
+	# The booted system is told at once.
+	await 30 '.nodes[0].seeding == "on"'
+	lab exec -- "$BUILD_DIR/swarmboot" seed pause n001
+	await 5 '.nodes[0].seeding == "paused" and .nodes[0].seed_paused'
 	head_stop
 }
 

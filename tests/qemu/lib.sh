@@ -11,18 +11,18 @@ swarmboot() { "$BUILD_DIR/swarmboot" "$@"; }
 
 # The digest of all that decides what the image is.
 image_inputs() {
-	(cd "$top" && find profiles -type f -print0 | sort -z | xargs -0 sha256sum) | cat - <(cd "$BUILD_DIR" &&
+	(cd "$top" && find profiles tests/qemu/node* -type f -print0 | sort -z | xargs -0 sha256sum) | cat - <(cd "$BUILD_DIR" &&
 		sha256sum swarmboot swarmboot-init)
 }
 
-# $cache/store holds slurm-compute:1 of the present sources, unsigned; its initramfs trusts $cache/good.pub, not other.pub.
+# $cache/store holds slurm-compute:1 of the present sources (and node.yaml), unsigned; its initramfs trusts $cache/good.pub, not other.pub.
 image_make() {
 	[ "$(cat "$cache/inputs" 2>/dev/null)" = "$(image_inputs)" ] && return
 	rm -rf "$cache"
 	mkdir -p "$cache"
 	swarmboot keygen --output "$cache/good" --no-password
 	swarmboot keygen --output "$cache/other" --no-password
-	swarmboot build "$top/profiles/slurm-compute.yaml" --store "$cache/store" --cache "$BUILD_DIR/cache" \
+	swarmboot build "$top/tests/qemu/node.yaml" --store "$cache/store" --cache "$BUILD_DIR/cache" \
 		--key "$cache/good.pub"
 	image_inputs >"$cache/inputs"
 }
@@ -46,7 +46,7 @@ sign_by() {
 	swarmboot tag slurm-compute:1 stable --store "$store"
 }
 
-# cluster_file TRUST NODES-YAML
+# cluster_file TRUST NODES-YAML; $node_cmdline: further kernel arguments
 cluster_file() {
 	cat >"$BATS_TEST_TMPDIR/cluster.yaml" <<-EOF
 		store: $store
@@ -57,7 +57,7 @@ cluster_file() {
 		networks:
 		  boot: {interface: sbr0, address: 10.77.0.1/24, range: 10.77.0.100-10.77.0.199}
 		groups:
-		  compute: {channel: "slurm-compute:stable", cmdline: "console=ttyS0"}
+		  compute: {channel: "slurm-compute:stable", cmdline: "console=ttyS0 ${node_cmdline:-}"}
 		nodes: $2
 	EOF
 }
