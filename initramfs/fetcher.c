@@ -20,6 +20,7 @@ struct fetcher {
 	struct loop *loop;
 	struct err *err;
 	int handle;
+	unsigned peers; /* when it told last */
 };
 
 static int tell(void *arg)
@@ -29,6 +30,10 @@ static int tell(void *arg)
 
 	if (swarm_stats(f->swarm, f->handle, &s) < 0)
 		return 0;
+	/* Its upstream is gone, or paused: another one now, not at the end of the interval. */
+	if (s.peers == 0 && f->peers > 0 && s.done < s.size)
+		(void)swarm_announce(f->swarm, f->handle);
+	f->peers = s.peers;
 	(void)printf("progress %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %" PRIu64 "\n",
 		s.done, s.size, s.from_marked, s.downloaded, s.wasted, s.peers, role_peak_rss());
 	return fflush(stdout) == 0 ? 0 : -EPIPE;
