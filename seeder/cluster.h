@@ -30,7 +30,8 @@ struct cluster_network {
 	struct in_addr address; /* the head's own */
 	unsigned prefix;        /* 8..30 */
 	struct in_addr netmask;
-	struct in_addr first, last; /* addresses for whoever has none in the file */
+	int dhcp;                   /* 0: somebody else answers there */
+	struct in_addr first, last; /* addresses for whoever has none in the file; 0.0.0.0 without dhcp */
 	struct in_addr gateway;     /* 0.0.0.0: none */
 	struct in_addr dns[CLUSTER_DNS_MAX];
 	size_t dns_count;

@@ -13,6 +13,7 @@
 struct raw_network {
 	char *interface, *address, *range, *gateway, *lease;
 	struct yaml_strings dns;
+	int dhcp;
 };
 
 static void raw_network_release(struct raw_network *r)
@@ -107,7 +108,10 @@ static int take_network(
 		return yaml_fault(at, "address", err,
 			"is not allowed: the head's own address and prefix, such as 10.77.0.1/24 (/8 to "
 			"/30)");
-	if (take_range(n, raw->range) < 0)
+	n->dhcp = raw->dhcp;
+	if (n->dhcp && !raw->range)
+		return yaml_fault(at, "range", err, "is missing; it may be for a network with 'dhcp: false'");
+	if (n->dhcp && take_range(n, raw->range) < 0)
 		return yaml_fault(
 			at, "range", err, "is not allowed: FIRST-LAST, such as 10.77.0.100-10.77.0.199");
 	n->lease = DEFAULT_LEASE;
@@ -115,7 +119,7 @@ static int take_network(
 		(parse_seconds(raw->lease, &n->lease) < 0 || n->lease < LEASE_MIN || n->lease > LEASE_MAX))
 		return yaml_fault(at, "lease", err,
 			"'%.40s' is not allowed: a time such as 1h, from 2m to 365d", raw->lease);
-	if (check_range(at, n, err) < 0)
+	if (n->dhcp && check_range(at, n, err) < 0)
 		return -EINVAL;
 	return take_gateway(at, n, raw, err);
 }
@@ -129,7 +133,8 @@ static const struct yaml_key network_keys[] = {
 		.kind = YAML_STRING,
 		.offset = offsetof(struct raw_network, address),
 		.required = 1},
-	{.name = "range", .kind = YAML_STRING, .offset = offsetof(struct raw_network, range), .required = 1},
+	{.name = "dhcp", .kind = YAML_BOOL, .offset = offsetof(struct raw_network, dhcp)},
+	{.name = "range", .kind = YAML_STRING, .offset = offsetof(struct raw_network, range)},
 	{.name = "gateway", .kind = YAML_STRING, .offset = offsetof(struct raw_network, gateway)},
 	{.name = "dns", .kind = YAML_STRINGS, .offset = offsetof(struct raw_network, dns)},
 	{.name = "lease", .kind = YAML_STRING, .offset = offsetof(struct raw_network, lease)},
@@ -138,7 +143,7 @@ static const struct yaml_key network_keys[] = {
 
 int cluster_network_read(struct yaml_node *at, struct cluster_network *n, struct err *err)
 {
-	_cleanup_(raw_network_release) struct raw_network raw = {0};
+	_cleanup_(raw_network_release) struct raw_network raw = {.dhcp = 1};
 	int r = yaml_read_map(at, network_keys, &raw, err);
 
 	return r == 0 ? take_network(at, n, &raw, err) : r;

@@ -38,7 +38,7 @@ static int is_in_range(const struct cluster_network *n, struct in_addr address)
 {
 	uint32_t a = ntohl(address.s_addr);
 
-	return a >= ntohl(n->first.s_addr) && a <= ntohl(n->last.s_addr);
+	return n->dhcp && a >= ntohl(n->first.s_addr) && a <= ntohl(n->last.s_addr);
 }
 
 /* Nobody else may be given its address. */

@@ -12,6 +12,8 @@
 
 #define LEASES_MORE 64 /* beyond what the cluster file asks for */
 #define TFTP_MIN    64
+/* To a lease that it does not know it says no at once. Beside another seeder's DHCP that would be wrong. */
+#define AUTHORITATIVE "dhcp-authoritative\n"
 
 /* Architectures of RFC 4578 and the IANA registry "Processor Architecture Types". */
 static const struct loader {
@@ -67,6 +69,9 @@ static int add_network(const struct cluster *c, const struct cluster_network *n,
 		base[64];
 	int r;
 
+	if (!n->dhcp)
+		return buf_printf(ret, "\n# network %s, TFTP only\ninterface=%s\nno-dhcp-interface=%s\n",
+			n->name, n->interface, n->interface);
 	(void)inet_ntop(AF_INET, &n->first, first, sizeof(first));
 	(void)inet_ntop(AF_INET, &n->last, last, sizeof(last));
 	(void)inet_ntop(AF_INET, &n->netmask, mask, sizeof(mask));
@@ -89,7 +94,9 @@ static uint64_t count_addresses(const struct cluster *c)
 	uint64_t count = c->node_count;
 
 	for (size_t i = 0; i < c->network_count; i++)
-		count += ntohl(c->networks[i].last.s_addr) - ntohl(c->networks[i].first.s_addr) + 1;
+		count += !c->networks[i].dhcp
+				 ? 0
+				 : ntohl(c->networks[i].last.s_addr) - ntohl(c->networks[i].first.s_addr) + 1;
 	return count;
 }
 
@@ -105,13 +112,14 @@ static int add_common(const struct cluster *c, const struct dnsmasq_options *opt
 		"no-ping\n"
 		"log-facility=-\n"
 		"pid-file=%s/dnsmasq.pid\n"
-		"dhcp-authoritative\n"
+		"%s"
 		"dhcp-leasefile=%s/dnsmasq.leases\n"
 		"dhcp-lease-max=%" PRIu64 "\n"
 		"enable-tftp\n"
 		"tftp-root=%s/tftp\n"
 		"tftp-max=%zu\n",
-		c->path, options->state, options->state, count_addresses(c) + LEASES_MORE, options->state,
+		c->path, options->state, c->seeder_count ? "" : AUTHORITATIVE, options->state,
+		count_addresses(c) + LEASES_MORE, options->state,
 		c->node_count > TFTP_MIN ? c->node_count : TFTP_MIN);
 
 	if (r == 0 && options->as_root)

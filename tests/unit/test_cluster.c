@@ -239,6 +239,8 @@ static const struct {
 	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.0.9-10.77.0.5") SAMPLE_GROUPS, ":5: range: is not allowed"},
 	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.1.5-10.77.1.9") SAMPLE_GROUPS, ":5: range: lies outside"},
 	{SAMPLE_HEAD NET("10.77.0.1/24", "10.77.0.5-10.77.0.255") SAMPLE_GROUPS, ":5: range: lies outside"},
+	{SAMPLE_HEAD "networks:\n  boot: {interface: sbr0, address: 10.77.0.1/24}\n" SAMPLE_GROUPS,
+		":5: range: is missing; it may be for a network with 'dhcp: false'"},
 	{SAMPLE_HEAD NET("10.77.0.6/24", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS,
 		":5: range: holds the head's own address"},
 	{SAMPLE_HEAD SAMPLE_NETWORK "    lease: 1m\n" SAMPLE_GROUPS, ":11: lease: '1m' is not allowed"},

@@ -79,6 +79,26 @@ static void test_sparse(void **state)
 	assert_null(strstr(text.data, "dhcp-host"));
 }
 
+/* Another one answers DHCP on the first network; beside another seeder nobody is sure of all leases. */
+static void test_shared(void **state)
+{
+	static const char cluster[] = "trust: [a]\nseeders: [\"http://10.1.0.2:8080\"]\nnetworks:\n"
+				      "  a: {interface: e0, address: 10.1.0.1/16, dhcp: false}\n"
+				      "  b: {interface: e1, address: 10.2.0.1/16, range: "
+				      "10.2.1.1-10.2.1.2}\n" SAMPLE_GROUPS;
+	_cleanup_cluster_ struct cluster *c = NULL;
+	_cleanup_buf_ struct buf text = {0};
+	struct err err = {0};
+
+	if (load_cluster(state, cluster, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(dnsmasq_config(c, &(struct dnsmasq_options){.state = "/s"}, &text), 0);
+	assert_non_null(strstr(text.data, "TFTP only\ninterface=e0\nno-dhcp-interface=e0\n\n# network b\n"));
+	assert_non_null(strstr(text.data, "\ndhcp-lease-max=66\n"));
+	assert_null(strstr(text.data, "tag:a,"));
+	assert_null(strstr(text.data, "dhcp-authoritative"));
+}
+
 static void test_accepted(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
@@ -110,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit_test_in_dir(test_text),
 		unit_test_in_dir(test_sparse),
+		unit_test_in_dir(test_shared),
 		unit_test_in_dir(test_accepted),
 		unit_test_in_dir(test_missing_interface),
 	};
