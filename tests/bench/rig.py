@@ -133,6 +133,9 @@ class Rig:
         ip = ("ip", "-n", self.space(name))
         run(*ip, "link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
         run(*ip, "link", "set", "br0", "up")
+        # A switch is no firewall, whatever this machine's bridges are.
+        with contextlib.suppress(BenchError):
+            self.inside(name, "sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")
 
     def cable(self, a, b, mbit):
         """Between two namespaces; each is (name, device, whether it is a bridge's port)."""
