@@ -182,7 +182,7 @@ check_units() {
 	build slurm-compute ""
 	check_node
 	has ' /usr/sbin/slurmd' ' /usr/bin/sinfo' ' /usr/sbin/munged$' ' 1500/1500 .* /home/bob$' \
-		' /etc/systemd/system/slurmd.service.d/swarmboot.conf$'
+		' /etc/systemd/system/slurmd.service.d/swarmboot.conf$' '^-rwxr-xr-x .* /etc/slurm/(pro|epi)log.d/swarmboot$'
 	in_image etc/shadow | grep -q '^bob:!:'
 	check_units slurmd.service munge.service swarmboot-hostkeys.service ssh.service
 	jq -e .new built.json
