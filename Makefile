@@ -356,6 +356,12 @@ $(PACK): $(call obj,tests/bench/pack.c) $(call ar,imager format base)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,imager format base)
 
+# A storm of nodes, for tests/bench/capacity.
+STORM := $(B)/tests/storm
+$(STORM): $(call obj,tests/bench/storm.c) $(call ar,agent wire format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,wire format base)
+
 # A thin main over the swarm and the tracker, for tests/netns/swarm.bats.
 SWARM_PEER := $(B)/tests/swarm_peer
 $(SWARM_PEER): $(call obj,tests/netns/swarm_peer.c) $(call ar,seeder swarm wire format base)
@@ -422,6 +428,18 @@ bench-swarm: deps
 bench-imager: deps
 	@$(MAKE) --no-print-directory VARIANT=release all build/release/tests/pack
 	tests/bench/imager
+
+# 10,000 nodes against tracker and boot HTTP.
+.PHONY: bench-capacity
+bench-capacity: deps
+	@$(MAKE) --no-print-directory deps DEPS='$(BENCH_DEPS)'
+	@$(MAKE) --no-print-directory VARIANT=release all build/release/tests/fixture_release build/release/tests/storm
+	tests/bench/capacity
+
+# Writes docs/scale.md anew, with what build/bench/ has by now.
+.PHONY: scale
+scale:
+	tests/bench/model
 
 # ---- set-up and hygiene ----
 

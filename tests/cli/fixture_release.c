@@ -1,9 +1,9 @@
 /*
  * fixture_release STORE PROFILE WORD: publishes a release whose kernel, initramfs and root image are made of
  * WORD, for tests that need a store and no build. The same word gives the same release. Prints its name.
- * FIXTURE_ROOT and FIXTURE_PACKAGES in the environment name files that are the root image and the package
- * list instead. FIXTURE_KERNEL is the release of the kernel. FIXTURE_VERITY=good puts a hash tree behind the
- * root image; with =bad the manifest names another root hash than the tree's.
+ * FIXTURE_INITRAMFS, FIXTURE_ROOT and FIXTURE_PACKAGES in the environment name files that are these instead.
+ * FIXTURE_KERNEL is the release of the kernel. FIXTURE_VERITY=good puts a hash tree behind the root image;
+ * with =bad the manifest names another root hash than the tree's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +76,8 @@ static int add_parts(struct store *s, const char *word, struct release *r, struc
 	e = store_add_bytes(s, data, 20000, &r->kernel, err);
 	fill(data, sizeof(data), word, 2);
 	if (e == 0)
-		e = store_add_bytes(s, data, 30000, &r->initramfs, err);
+		e = add_part(
+			s, "FIXTURE_INITRAMFS", &(struct file_content){data, 30000, 0}, &r->initramfs, err);
 	fill(data, sizeof(data), word, 3);
 	if (e == 0)
 		e = add_root(s, &(struct file_content){data, sizeof(data), 0644}, r, err);
