@@ -74,3 +74,43 @@ setup() {
 	[ "$(cat recipe/overlay/etc/edited-by-bench)" = "text of ours" ]
 	swarmboot profile show --json own/bench.yaml | jq -e '.profile.kernel.nics == ["virtio_net"]'
 }
+
+@test "the model agrees with what was measured, and says so when it does not" {
+	run -0 "$bench/model" --stated --check "$bench/points.json"
+	[ "${#lines[@]}" = 3 ]
+	run -0 "$bench/model" --check "$bench/points.json" --tolerance 0.01
+	jq '.cases["32"] = {swarmboot: {nodes: 32, last_s: 60}}' "$bench/points.json" >wrong.json
+	run -1 "$bench/model" --check wrong.json
+	[[ $output == *" 32 "*"60.0"* ]]
+	run -1 "$bench/model" --check missing.json
+	[ "$output" = "model: missing.json: there is no such file" ]
+}
+
+@test "the page of the model names the first bottleneck of every row" {
+	"$bench/model" --stated --swarm none.json --capacity none.json --output scale.md
+	[ "$(grep -cE '^\| [0-9]+ \| [0-9]+ \| [0-9]+ \|' scale.md)" = 60 ]
+	grep -qE '^\| 100 \| 1 \| 100 \| 100 \| .* \| one fetcher.s thread \|$' scale.md
+	grep -qE '^\| 10000 \| 250 \| 1 \| 10 \| .* \| kernel and initramfs from the head \|$' scale.md
+	! grep -q '| *|$' scale.md
+	# what limits has a remedy
+	[ "$(sed -nE 's/^\| [0-9]+ \| [0-9]+ \| [0-9]+ \| [0-9]+ \|.*\| (.*) \|$/\1/p' scale.md | sort -u | while read -r what; do grep -c "^| $what |" scale.md; done | sort -u)" = 1 ]
+}
+
+@test "the report of bench-capacity judges what was measured" {
+	cat >cases.py <<-'EOF'
+		import capacity_report
+		label = {"good": 10, "refused": 0, "broken": 1, "timeouts": 0, "bytes": 0, "p50_us": 500, "p99_us": 9000, "max_us": 9000}
+		def done(server, kinds):
+		    return {server: {"labels": {kind: label for kind in kinds}, "per_s": 6000.0, "cpu_us": 70.0, "errors": 1, "good": 1000000,
+		                     "rss_peak_mib": 50.0}}
+		cases = {"pace": done("swarmboot", ["announce"]) | done("opentracker", ["announce"]),
+		         "storm": done("swarmboot", ["announce", "script"])}
+		print(capacity_report.write("out/capacity.json", "docs", {"nodes": 10, "cpus": 2, "initramfs_kib": 256, "cases": cases}))
+	EOF
+	PYTHONPATH=$bench run -0 python3 -B cases.py
+	[[ $output == *"announces_per_s"*"not measured"*"pace_p99_ms                    9.00"*"goal"* ]]
+	[ "$(jq -r '.keys | keys_unsorted | join(" ")' out/capacity.json)" = \
+		"announce_cpu_vs_opentracker pace_p99_ms storm_announce_p99_ms storm_script_p99_ms storm_failed_per_million storm_rss_mib" ]
+	grep -F '| `storm_failed_per_million` |' docs/capacity.md | grep -q '| goal |$'
+	xmllint --noout docs/capacity.svg
+}
