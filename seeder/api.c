@@ -239,11 +239,20 @@ static void tell_report(const struct known *before, const struct report *now)
 			now->state);
 }
 
+/* A node that another seeder sent off: its release may be in the store without being offered so far. */
+static int is_new_release(const struct head *h, const struct status_row *row, const struct report *report)
+{
+	struct digest release;
+
+	return (!row || strcmp(row->last.release, report->release) != 0) &&
+	       digest_parse(report->release, &release) == 0 && !catalog_release(h->catalog, &release);
+}
+
 static int apply_report(struct head *h, const struct httpd_request *q, const struct report *report,
 	struct known *before, struct err *err)
 {
 	const struct status_row *row = status_row(h->status, report->mac);
-	int r;
+	int is_new = is_new_release(h, row, report), r;
 
 	if (row) {
 		before->phase = row->last.phase;
@@ -252,6 +261,8 @@ static int apply_report(struct head *h, const struct httpd_request *q, const str
 	r = status_apply(h->status, h->cluster, report, now_s(), err);
 	if (r == 0)
 		status_seen_at(h->status, report->mac, q->from);
+	if (r == 0 && is_new)
+		scanner_poke(h->scanner);
 	return r;
 }
 

@@ -186,6 +186,26 @@ row() { # JQ: of n001 in the mirror's node table
 	[ "$(health .mirror.fault)" = "" ]
 }
 
+@test "a release that a node still boots comes along after its channel has moved, and is served to it" {
+	release slurm one
+	swarmboot tag slurm stable
+	start_head
+	get $HEAD/v1/boot/52:54:00:aa:00:01.ipxe >/dev/null
+	old=$(get $HEAD/v1/channels | jq -r '.channels[0].release')
+	release slurm two
+	swarmboot tag slurm:2 stable
+	wait_for_line head.log 'slurm:stable: offers slurm:2' 10
+	start_mirror
+	wait_for_line mirror.log 'mirror: brought slurm:1' 20
+	becomes "" health .mirror.part
+	[ "$(health '.channels[0].sequence')" = 2 ]
+	code() { ns client curl -sS -o /dev/null -w '%{http_code}' "$MIRROR/v1/releases/$old"; }
+	[ "$(code)" = 404 ]
+	get $MIRROR/v1/report --data-binary \
+		"{\"node\":\"n001\",\"mac\":\"52:54:00:aa:00:01\",\"phase\":\"start\",\"release\":\"$old\"}"
+	becomes 200 code
+}
+
 # liar FILE...: a web server that has copied all the head offers
 liar() {
 	local release digest
