@@ -17,12 +17,15 @@ ROWS = (
     (Key("last_over_link_16", "16 nodes: last node / one link", 1.30, 1.12), of("16", "last_over_link")),
     (Key("growth_4_to_32", "last node's time, 32 nodes / 4 nodes", 1.20, 1.05),
      ratio(of("32", "last_s"), of("4", "last_s"))),
+    (Key("growth_4_to_32_slower", "the same on links of a quarter of the rate, which this machine can fill", 1.20, 1.05),
+     ratio(of("32, slower", "last_s"), of("4, slower", "last_s"))),
     (Key("seeder_copies_32", "bytes sent by the seeder / image, 32 nodes", 1.3, 1.05), of("32", "seeder_copies")),
     (Key("aria2_over_ours_16", "aria2c's last node / ours, 16 nodes", 1.9, 2.2, more=True),
      ratio(of("16", "last_s", "aria2c"), of("16", "last_s"))),
     (Key("cross_rack_copies", "4 racks x 6 nodes: bytes into racks / (racks x image)", 1.15, 1.03),
      of("racks", "cross_rack_copies")),
     (Key("racks_last_over_link", "the same: last node / one link", 1.60, 1.30), of("racks", "last_over_link")),
+    (Key("racks_last_over_link_slower", "the same on links of a quarter of the rate", 1.60, 1.30), of("racks, slower", "last_over_link")),
     (Key("join_booted_over_link", "one joins 7 that have booted, the seeder shut / one link", 1.25, 1.10),
      of("join", "last_over_link")),
     (Key("slow_node_last_over_link", "one of 16 at a tenth of the link: last of the others / one link", 1.6, 1.25),
@@ -71,7 +74,7 @@ def markdown(said):
              f"own behind a link of {said['mbit']} Mbit/s each way; {said['mib']} MiB of noise to each; {said['cpus']} CPUs for all.", "",
              *report.key_table(KEYS, said["keys"]), "", "![each value as a share of its limit](swarm.svg)", "",
              "## All that was measured", "", *case_rows(said["cases"]), "",
-             "Times are from the start of a node's fetcher to its end, over what one link needs for the payload alone "
+             "*slower*: a quarter of the rate and of the file. Times are from the start of a node's fetcher to its end, over what one link needs for the payload alone "
              f"({said['mib'] * 8 * 1048576 / 1e6 / said['mbit']:.1f} s; Ethernet, IP and TCP take 3.5 to 5 % of a link). *seeder sent* and *into each rack* are the "
              "kernel's counters over the image's size, headers and announces included. *CPU s* is of all processes together, "
              "*RSS* the largest fetcher's; a figure below 22 MiB is not seen.", ""]
