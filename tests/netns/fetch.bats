@@ -190,3 +190,38 @@ torrent_of() {
 	fetch n1
 	wait_for_line "$W/n1-fetch.log" '^failed torrent: its file name is no plain name' 10
 }
+
+# wasted HOST: bytes that came for nothing, of its last line of progress
+wasted() {
+	tail -n 2 "$W/$1-fetch.log" | awk '/^progress/ { print $6 }'
+}
+
+@test "a corrupt peer beside a good one: less than a quarter is wasted" {
+	start_head $HEAD:6881 10.9.0.12:6881
+	ns_host n2 rack 10.9.0.12/24 50mbit
+	ns_shape head eth0 50mbit
+	seed head "$W/www" image
+	head -c 8000000 /dev/urandom >"$W/n2/image"
+	seed n2 "$W/n2" image
+	fetch n1
+	fetched n1
+	echo "wasted $(wasted n1)"
+	[ "$(wasted n1)" -lt 2000000 ]
+	# it was asked
+	[ "$(wasted n1)" -gt 0 ]
+}
+
+@test "a peer at 1 KiB/s beside a good one: done as fast as the good one alone, nearly" {
+	start_head $HEAD:6881 10.9.0.12:6881
+	ns_host n2 rack 10.9.0.12/24
+	ns_shape n2 eth0 8kbit
+	ns_shape head eth0 20mbit
+	seed head "$W/www" image
+	cp "$W/www/image" "$W/n2/image"
+	seed n2 "$W/n2" image
+	local begin=$SECONDS
+	fetch n1
+	fetched n1
+	# 3.4 s over the link, and one request of the slow peer that runs into its time-out
+	[ $((SECONDS - begin)) -le 15 ]
+}
