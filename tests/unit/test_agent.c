@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "imager/base/cleanup.h"
@@ -84,6 +85,31 @@ static void test_backoff(void **state)
 		assert_int_equal(backoff_ms(rows[i].failures, (uint32_t)(rows[i].most / 2)), rows[i].most);
 		assert_in_range(backoff_ms(rows[i].failures, UINT32_MAX), rows[i].least, rows[i].most);
 	}
+}
+
+/* 200 nodes lose the head at once, for two minutes: they come back over half a minute and more, and never
+ * many in one second. */
+static void test_backoff_spreads(void **state)
+{
+	const uint64_t away = 120000;
+	uint64_t first = UINT64_MAX, last = 0;
+	unsigned per_second[128] = {0};
+
+	(void)state;
+	srandom(1);
+	for (unsigned node = 0; node < 200; node++) {
+		uint64_t now = 0;
+
+		for (unsigned failures = 1; now < away; failures++)
+			now += backoff_ms(failures, (uint32_t)random());
+		now -= away;
+		first = now < first ? now : first;
+		last = now > last ? now : last;
+		per_second[now / 1000]++;
+	}
+	assert_true(last - first >= 30000);
+	for (size_t i = 0; i < ARRAY_SIZE(per_second); i++)
+		assert_in_range(per_second[i], 0, 20);
 }
 
 /* Phases add up to the clock; a phase entered again goes on where it was. */
@@ -233,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_memory_plan),
 		cmocka_unit_test(test_memory_sentence),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_backoff_spreads),
 		cmocka_unit_test(test_report_phases),
 		cmocka_unit_test(test_report_needs_network),
 		cmocka_unit_test(test_fetch_lines),

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "imager/base/proc.h"
 #include "seeder/dnsmasq.h"
@@ -99,6 +101,43 @@ static void test_shared(void **state)
 	assert_null(strstr(text.data, "dhcp-authoritative"));
 }
 
+static uint64_t number_of(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	assert_non_null(at);
+	return strtoull(at + strlen(key), NULL, 10);
+}
+
+/* Every node and the whole range at once, and all of them by TFTP; and dnsmasq takes it. */
+static void test_limits_fit(void **state)
+{
+	const unsigned nodes = 5000;
+	_cleanup_cluster_ struct cluster *c = NULL;
+	_cleanup_free_ char *path = path_join(*state, "dnsmasq.conf"), *option = NULL;
+	_cleanup_buf_ struct buf file = {0}, text = {0};
+	struct err err = {0};
+
+	assert_int_equal(buf_puts(&file, "trust: [a]\nnetworks:\n  a: {interface: e0, address: 10.1.0.1/16, "
+					 "range: 10.1.200.0-10.1.209.255}\n" SAMPLE_GROUPS "nodes:\n"),
+		0);
+	for (unsigned i = 0; i < nodes; i++)
+		assert_int_equal(buf_printf(&file,
+					 "  n%04u: {mac: \"52:54:00:00:%02x:%02x\", group: compute, address: "
+					 "10.1.%u.%u}\n",
+					 i, i >> 8, i & 255, 1 + i / 250, 1 + i % 250),
+			0);
+	if (load_cluster(state, file.data, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(dnsmasq_config(c, &(struct dnsmasq_options){.state = *state}, &text), 0);
+	assert_true(number_of(text.data, "\ndhcp-lease-max=") >= nodes + 10 * 256);
+	assert_true(number_of(text.data, "\ntftp-max=") >= nodes);
+	assert_int_equal(write_file(path, &(struct file_content){text.data, text.len, 0644}, NULL), 0);
+	assert_true(asprintf(&option, "--conf-file=%s", path) > 0);
+	if (proc_run((const char *const[]){"dnsmasq", "--test", option, NULL}, NULL, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
 static void test_accepted(void **state)
 {
 	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
@@ -131,6 +170,7 @@ int main(void)
 		unit_test_in_dir(test_text),
 		unit_test_in_dir(test_sparse),
 		unit_test_in_dir(test_shared),
+		unit_test_in_dir(test_limits_fit),
 		unit_test_in_dir(test_accepted),
 		unit_test_in_dir(test_missing_interface),
 	};
