@@ -70,7 +70,21 @@ void boot_spread(const char *mac, struct boot_seeders *s)
 
 /* ---- scripts ---- */
 
-#define VALUES_MAX (BOOT_SEEDERS_MAX + 8)
+#define VALUES_MAX     (BOOT_SEEDERS_MAX + 8)
+#define PAUSE_MIN_S    5
+#define PAUSE_SPREAD_S 40
+#define PAUSE_SIZE     16
+
+/* How long a script waits before it tries again. Nodes that were switched on as one would come back as one:
+ * iPXE has no random numbers, so each is given a pause of its own, by its MAC or address. */
+static void pause_of(const char *who, char ret[PAUSE_SIZE])
+{
+	struct digest digest = {0};
+
+	(void)digest_bytes(who, strlen(who), &digest);
+	(void)snprintf(ret, PAUSE_SIZE, "%u",
+		PAUSE_MIN_S + (digest.bytes[0] << 8 | digest.bytes[1]) % PAUSE_SPREAD_S);
+}
 
 /* The values of a script: each seeder, then `more`, which ends with a NULL name. */
 static int render(const char *template, const struct boot_seeders *seeders, const struct ipxe_value *more,
@@ -89,9 +103,12 @@ static int render(const char *template, const struct boot_seeders *seeders, cons
 int boot_entry(const struct cluster *c, struct in_addr from, struct buf *script, struct err *err)
 {
 	struct boot_seeders seeders;
+	char address[INET_ADDRSTRLEN] = "", pause[PAUSE_SIZE];
 
+	(void)inet_ntop(AF_INET, &from, address, sizeof(address));
+	pause_of(address, pause);
 	boot_seeders(c, from, &seeders);
-	return render(ipxe_entry, &seeders, (const struct ipxe_value[]){{0}}, script, err);
+	return render(ipxe_entry, &seeders, (const struct ipxe_value[]){{"pause", pause}, {0}}, script, err);
 }
 
 /* This seeder has nothing for the node, so the others are asked before it is again. */
@@ -153,20 +170,21 @@ static int node_script(const struct boot_request *request, const struct boot_ans
 	struct buf *script, struct err *err)
 {
 	_cleanup_buf_ struct buf arguments = {0};
-	char kernel[DIGEST_TEXT_SIZE], initramfs[DIGEST_TEXT_SIZE], release[128];
+	char kernel[DIGEST_TEXT_SIZE], initramfs[DIGEST_TEXT_SIZE], release[128], pause[PAUSE_SIZE];
 	struct boot_seeders seeders;
 	const struct release *r = &answer->offer->release;
 
 	if (add_arguments(request, answer, &arguments) < 0)
 		return err_oom(err, "a boot script");
 	boot_seeders(request->cluster, request->from, &seeders);
+	pause_of(answer->node->mac, pause);
 	digest_format(&r->kernel.digest, kernel);
 	digest_format(&r->initramfs.digest, initramfs);
 	(void)snprintf(release, sizeof(release), "%s:%llu", r->profile, (unsigned long long)r->sequence);
 	return render(ipxe_node, &seeders,
 		(const struct ipxe_value[]){{"node", answer->node->name}, {"mac", answer->node->mac},
 			{"release", release}, {"kernel", kernel}, {"initramfs", initramfs},
-			{"arguments", arguments.data}, {0}},
+			{"arguments", arguments.data}, {"pause", pause}, {0}},
 		script, err);
 }
 

@@ -14,7 +14,7 @@ SIZE=6000000
 AGENT=$BUILD_DIR/swarmboot-init
 
 setup_file() {
-	scenarios_start corrupt seeders_return never_returns slow_peer loss truncated fetcher_dies head_dies trackers
+	scenarios_start corrupt seeders_return never_returns slow_peer loss truncated fetcher_dies head_dies trackers storm
 }
 
 teardown_file() {
@@ -147,19 +147,8 @@ scenario_truncated() {
 	scenario_ends truncated 150
 }
 
-# die NUMBER SIGNAL: the role that fetches gets the signal as soon as it is there, as often as it is started
-die() {
-	local role
-	while :; do
-		for role in fetch http; do
-			pid=$(child "$1" $role) && kill "-$2" "$pid" || true
-		done
-		sleep 0.02
-	done 2>/dev/null
-}
-
 scenario_fetcher_dies() {
-	local pid killer
+	local i agent
 	head_make 3 $SIZE
 	head_start
 	for i in 1 2 3; do host $i 8mbit; done
@@ -172,11 +161,14 @@ scenario_fetcher_dies() {
 	kill -SYS "$(child 2 fetch)"
 	wait_for_line head.log 'node n2: fetch: swarm, try 1: the fetcher killed by signal 31 .*: it tried what it may not' 20
 	boot 3
-	die 3 SEGV &
-	killer=$!
-	becomes 30 3 '.failed and (.error | test("killed by signal 11"))'
-	kill "$killer"
-	[ "$(grep -c ', try [0-9]*: ' n3.log)" -ge 6 ]
+	percent 30 3 20
+	# from now on each dies at its first write
+	agent=$(pgrep -P "$(cat n3/pid)")
+	prlimit --pid "$agent" --fsize=0:unlimited
+	kill -SEGV "$(child 3 fetch)"
+	becomes 60 3 '.failed and (.error | test("killed by signal 25"))'
+	[ "$(sed '/ error: fetch: /q' n3.log | grep -c ', try [0-9]*: ')" = 7 ]
+	prlimit --pid "$agent" --fsize=unlimited:unlimited
 	for i in 1 2 3; do proved 60 $i; done
 	rows -e '.nodes[] | select(.node == "n1" or .node == "n2") | .bytes_by_http > 0'
 }
@@ -245,6 +237,35 @@ scenario_trackers() {
 
 @test "the tracker answers 500, HTML, 100 MB, garbage, nothing: the image comes by HTTP, the memory stays small" {
 	scenario_ends trackers 120
+}
+
+scenario_storm() {
+	local i hash storm
+	head_make 200 100000
+	head_start
+	host 1
+	for ((i = 2; i <= 200; i++)); do echo "address add 10.77.0.$((10 + i))/16 dev eth0"; done |
+		ip -n "$NS_PREFIX-n1" -batch -
+	hash=$(ns n1 curl -sf "$URL/v1/torrents/$image.torrent" | python3 -c \
+		'import hashlib, sys; i = sys.stdin.buffer.read(); print(hashlib.sha1(i[i.index(b"4:info") + 6 : -1]).hexdigest())')
+	spawn n1 storm.log python3 -B "$BATS_TEST_DIRNAME/storm.py" --base "$URL" --image "$image" \
+		--infohash "$(sed 's/../%&/g' <<<"$hash")"
+	storm=$spawned
+	timeout 30 bash -c 'until [ "$(grep -c "node n[0-9]*: fetch" head.log)" -ge 60 ]; do sleep 0.1; done'
+	head_kill
+	sleep 40 # that long it is away
+	head_start
+	wait "$storm"
+	cat storm.log
+	[ "$(sed -n 's/.*failed=\([0-9]*\).*/\1/p' storm.log)" -ge 50 ]
+	[ "$(sed -n 's/.*spread=\([0-9]*\).*/\1/p' storm.log)" -ge 30 ]
+	[ "$(sed -n 's/.*peak=\([0-9]*\).*/\1/p' storm.log)" -le 30 ]
+	[ "$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$head_pid/status")" -le 102400 ]
+	[ "$(rows '[.nodes[] | select(.phase == "fetch" and .percent == 12)] | length')" = 200 ]
+}
+
+@test "200 nodes lose the head for 40 s: they come back over half a minute, all complete, its memory stays below 100 MiB" {
+	scenario_ends storm 200
 }
 
 @test "a seeder that was killed serves again within 2 s, and hashes nothing anew" {

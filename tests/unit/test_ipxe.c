@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "seeder/boot.h"
 #include "seeder/ipxe.h"
@@ -116,6 +117,40 @@ static void test_node(void **state)
 		else
 			assert_null(strstr(script.data, " ip="));
 	}
+}
+
+static unsigned long pause_in(const struct buf *script)
+{
+	const char *at = strstr(script->data, "\nsleep ");
+
+	assert_non_null(at);
+	return strtoul(at + 7, NULL, 10);
+}
+
+/* Nodes that were switched on as one do not ask again as one. */
+static void test_pauses(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	_cleanup_buf_ struct buf one = {0}, two = {0};
+	unsigned seen[64] = {0}, most = 0;
+	struct sample s;
+
+	for (uint32_t i = 0; i < 400; i++) {
+		_cleanup_buf_ struct buf script = {0};
+		unsigned long pause;
+
+		assert_int_equal(boot_entry(c, (struct in_addr){htonl(0x0a4d0064 + i)}, &script, NULL), 0);
+		pause = pause_in(&script);
+		assert_in_range(pause, 5, 44);
+		if (++seen[pause] > most)
+			most = seen[pause];
+	}
+	/* 10 on average */
+	assert_in_range(most, 10, 30);
+	fill(&s);
+	(void)respond(c, &s.catalog, "52:54:00:aa:00:01", "10.77.0.150", &one);
+	(void)respond(c, &s.catalog, "52:54:00:aa:00:02", "10.77.0.150", &two);
+	assert_int_not_equal(pause_in(&one), pause_in(&two));
 }
 
 /* Two further seeders, of which one is in the other network. */
@@ -255,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_spread),
 		unit_test_in_dir(test_two_seeders),
 		unit_test_in_dir(test_waiting),
+		unit_test_in_dir(test_pauses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
