@@ -68,7 +68,7 @@ scenario_seeders_return() {
 	head_kill
 	wait_for_line n1.log 'HTTP, try 2: .*Connection refused' 60
 	head_start
-	for i in 1 2 3; do proved 60 $i; done
+	for i in 1 2 3; do completes 60 $i; done
 }
 
 @test "the head stops at 50 % and returns after a stall and a try by HTTP: every node completes" {
@@ -117,9 +117,8 @@ scenario_loss() {
 	ns_loss n2 20
 	boot 1
 	boot 2
-	# not by the node table: reports get lost as well
-	wait_for_line n1.log 'phase mount' 60
-	wait_for_line n2.log 'phase mount' 120
+	completes 60 1
+	completes 120 2
 	run ! grep -h ', try ' n1.log n2.log
 }
 
@@ -189,7 +188,7 @@ scenario_head_dies() {
 	boot 3
 	wait_for_line n3.log 'does not answer' 10
 	head_start
-	for i in 1 2 3; do proved 60 $i; done
+	for i in 1 2 3; do completes 60 $i; done
 	# nobody stalled, the swarm went on by itself
 	run ! grep -h ', try ' n1.log n2.log n3.log
 }
@@ -229,7 +228,7 @@ scenario_trackers() {
 		bad_head $i $how
 	done
 	for i in 1 2 3 4 5; do
-		wait_for_line n$i.log 'phase mount' 60
+		completes 60 $i
 		jq -se "map(select(.phase == \"mount\"))[0] | .bytes_by_http == $SIZE and .agent_rss < 67108864" www$i/reports
 		grep -q 'swarm, try 1: no piece of the image came for 15 s, 0 peers' n$i.log
 	done

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 
-PAUSE = 0.2  # of what the script says
+PAUSE = 0.05  # of what the script says
 TIMEOUT = 5
 
 

@@ -87,6 +87,12 @@ proved() {
 	becomes "$1" "$2" ".image == \"$image\" and .phase == \"mount\""
 }
 
+# completes SECONDS NUMBER: the same by the node's own word, for when reports get lost: a seeder that did not take one is left
+# alone for some seconds, and a node of these tests sends none after its mount
+completes() {
+	wait_for_line "n$2.log" 'phase mount' "$1"
+}
+
 # percent SECONDS NUMBER PERCENT: the node has fetched so much
 percent() {
 	becomes "$1" "$2" ".phase == \"fetch\" and .percent >= $3"
