@@ -93,7 +93,10 @@ completes() {
 	wait_for_line "n$2.log" 'phase mount' "$1"
 }
 
-# percent SECONDS NUMBER PERCENT: the node has fetched so much
+# percent SECONDS NUMBER PERCENT: the node has fetched so much, by its own word, which it writes at every tenth; reports are rarer
 percent() {
-	becomes "$1" "$2" ".phase == \"fetch\" and .percent >= $3"
+	# shellcheck disable=SC2016  # for the inner shell
+	timeout "$1" bash -c 'until sed -n "s/.*: fetch \([0-9]*\) % of.*/\1/p" "$0" |
+		awk -v wanted="$1" "\$1 >= wanted { found = 1 } END { exit !found }"; do sleep 0.1; done' "n$2.log" "$3" ||
+		{ echo "n$2 has not fetched $3 % after $1 s" >&2; tail -n 20 "n$2.log" >&2; return 1; }
 }
