@@ -17,6 +17,11 @@ setup_file() {
 	scenarios_start corrupt seeders_return never_returns slow_peer loss truncated fetcher_dies head_dies trackers storm
 }
 
+# Of the tests that are no scenarios.
+teardown() {
+	ns_cleanup
+}
+
 teardown_file() {
 	scenarios_stop
 }
@@ -270,7 +275,6 @@ scenario_storm() {
 @test "a seeder that was killed serves again within 2 s, and hashes nothing anew" {
 	cd "$BATS_TEST_TMPDIR"
 	SWARMBOOT_STORE=$PWD/store
-	trap ns_cleanup EXIT
 	local begin end
 	head_make 1 300000000
 	head_start
