@@ -16,7 +16,9 @@ struct scanner {
 	struct scanner_client client;
 	int poke_fd, done_fd, inotify_fd, timer;
 	pthread_t thread;
-	int running, again;
+	int running;
+	int due;   /* the timer is set for a scan that somebody asked for */
+	int again; /* asked for while one was running */
 	/* The thread's from its start until done_fd is readable, the loop's else. */
 	struct catalog_wish wish;
 	struct catalog *result;
@@ -64,6 +66,7 @@ static void finish(struct scanner *s)
 		complete = c->channels[i].offer != NULL;
 	s->result = NULL;
 	s->client.done(s->client.arg, c, &s->why);
+	s->due = s->again;
 	(void)loop_set_timer(s->loop, s->timer, s->again ? SETTLE_MS : complete ? 0 : SCANNER_RETRY_MS, 0);
 }
 
@@ -76,7 +79,7 @@ static int start_scan(void *arg)
 		s->again = 1;
 		return 0;
 	}
-	s->again = 0;
+	s->again = s->due = 0;
 	s->why = (struct err){0};
 	r = s->client.wish(s->client.arg, &s->wish, &s->why);
 	if (r == 0) {
@@ -105,12 +108,23 @@ static int on_done(void *arg)
 	return 0;
 }
 
+/* Who comes while a scan is due, or runs, puts nothing off: a thousand nodes may poke one after the other. */
+static int scan_soon(struct scanner *s)
+{
+	if (s->running)
+		s->again = 1;
+	if (s->running || s->due)
+		return 0;
+	s->due = 1;
+	return loop_set_timer(s->loop, s->timer, SETTLE_MS, 0);
+}
+
 static int on_poke(void *arg)
 {
 	struct scanner *s = arg;
 
 	drain(s->poke_fd);
-	return loop_set_timer(s->loop, s->timer, SETTLE_MS, 0);
+	return scan_soon(s);
 }
 
 static int is_index(const struct inotify_event *e)
@@ -129,7 +143,7 @@ static int on_change(void *arg)
 			const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
 
 			if (is_index(e) || e->mask & IN_Q_OVERFLOW)
-				(void)loop_set_timer(s->loop, s->timer, SETTLE_MS, 0);
+				(void)scan_soon(s);
 			p += sizeof(*e) + e->len;
 		}
 	}

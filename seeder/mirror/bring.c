@@ -170,6 +170,9 @@ static int adopt(const struct bring *b, const struct store_signed *proof, const 
 	r = lay(b, proof, folder, path, err);
 	if (r == 0)
 		r = store_adopt(b->store, path, adopted, err);
+	/* A part that was proved once and has changed since: all are fetched anew. */
+	if (r == -EBADMSG)
+		bring_clean(b->store);
 	if (r < 0)
 		return r;
 	*ret = adopted->release;

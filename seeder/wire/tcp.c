@@ -24,7 +24,8 @@ static int connect_to(const struct addrinfo *address, int timeout_s)
 
 int tcp_connect(const struct tcp_place *place)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+	const struct addrinfo hints = {
+		.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct addrinfo *addresses = NULL;
 	int fd;
 

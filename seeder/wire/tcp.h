@@ -9,7 +9,7 @@ struct tcp_place {
 
 /*
  * A connected socket, or -errno: -ECONNREFUSED and such at once, as the network has it, -ETIMEDOUT,
- * -EADDRNOTAVAIL for a name that is not found. Only the first address is tried.
+ * -EADDRNOTAVAIL for a name that is not found. IPv4 only, as all of ours; only the first address is tried.
  */
 int tcp_connect(const struct tcp_place *place);
 

@@ -198,7 +198,7 @@ row() { # JQ: of n001 in the mirror's node table
 	start_mirror
 	wait_for_line mirror.log 'mirror: brought slurm:1' 20
 	becomes "" health .mirror.part
-	[ "$(health '.channels[0].sequence')" = 2 ]
+	becomes 2 health '.channels[0].sequence'
 	code() { ns client curl -sS -o /dev/null -w '%{http_code}' "$MIRROR/v1/releases/$old"; }
 	[ "$(code)" = 404 ]
 	get $MIRROR/v1/report --data-binary \
