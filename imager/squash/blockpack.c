@@ -14,7 +14,7 @@
 #include "imager/format/digest.h"
 
 #define SUFFIX ".pack"
-/* Rows held in memory: 12 MiB, for some 40 GiB of images. */
+/* Rows held in memory: 9 MiB, for some 40 GiB of images. */
 #define ROWS_MAX  (192 * 1024)
 #define PACKS_MAX 256
 
