@@ -99,27 +99,41 @@ int parse_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
-static int parse_bits(const char *text, uint64_t *ret)
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+/* Digits and one of the units, with nothing between. */
+static int parse_units(const char *text, const struct unit *units, size_t count, uint64_t *ret)
 {
-	static const struct {
-		const char *unit;
-		uint64_t bits;
-	} units[] = {{"bit", 1}, {"kbit", 1000}, {"Mbit", 1000000}, {"Gbit", 1000000000}};
 	size_t digits = strspn(text, "0123456789");
 	uint64_t value;
 	int r = parse_digits(text, digits, 10, &value);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcmp(text + digits, units[i].unit))
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(text + digits, units[i].name))
 			continue;
-		if (value > UINT64_MAX / units[i].bits)
+		if (value > UINT64_MAX / units[i].factor)
 			return -ERANGE;
-		*ret = value * units[i].bits / 8;
+		*ret = value * units[i].factor;
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static int parse_bits(const char *text, uint64_t *ret)
+{
+	static const struct unit units[] = {
+		{"bit", 1}, {"kbit", 1000}, {"Mbit", 1000000}, {"Gbit", 1000000000}};
+	uint64_t bits;
+	int r = parse_units(text, units, ARRAY_SIZE(units), &bits);
+
+	if (r == 0)
+		*ret = bits / 8;
+	return r;
 }
 
 int parse_rate(const char *text, uint64_t *ret)
@@ -138,25 +152,9 @@ int parse_rate(const char *text, uint64_t *ret)
 
 int parse_seconds(const char *text, uint64_t *ret)
 {
-	static const struct {
-		const char *unit;
-		uint64_t seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-	size_t digits = strspn(text, "0123456789");
-	uint64_t value;
-	int r = parse_digits(text, digits, 10, &value);
+	static const struct unit units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcmp(text + digits, units[i].unit))
-			continue;
-		if (value > UINT64_MAX / units[i].seconds)
-			return -ERANGE;
-		*ret = value * units[i].seconds;
-		return 0;
-	}
-	return -EINVAL;
+	return parse_units(text, units, ARRAY_SIZE(units), ret);
 }
 
 int parse_mode(const char *text, mode_t *ret)
