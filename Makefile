@@ -191,6 +191,7 @@ SRC_imager := \
 
 SRC_seeder := \
 	seeder/api.c \
+	seeder/blobproof.c \
 	seeder/boot.c \
 	seeder/catalog.c \
 	seeder/cluster.c \

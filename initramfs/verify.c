@@ -162,7 +162,7 @@ int image_prove(const char *path, const struct release_part *wanted, struct err 
 	r = seize(fd, path, wanted->size, err);
 	if (r < 0)
 		return r;
-	r = digest_fd(fd, &digest, &size, NULL, NULL);
+	r = digest_fd(fd, &digest, &size, NULL);
 	if (r < 0)
 		return err_path(err, -r, path);
 	if (size == wanted->size && digest_equal(&digest, &wanted->digest))

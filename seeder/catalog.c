@@ -11,8 +11,8 @@
 
 #include "imager/base/io.h"
 #include "imager/format/store.h"
+#include "seeder/blobproof.h"
 #include "seeder/torrent.h"
-#include "seeder/verified.h"
 
 void catalog_wish_release(struct catalog_wish *w)
 {
@@ -82,147 +82,56 @@ void catalog_free(struct catalog *c)
 struct scan {
 	const struct catalog_wish *wish;
 	struct store *store;
-	struct verified known, proved; /* of former scans; of this one */
+	struct blobproof proof;
 	struct catalog *catalog;
 };
 
 static void scan_release(struct scan *s)
 {
 	store_close(s->store);
-	verified_release(&s->known);
-	verified_release(&s->proved);
+	blobproof_release(&s->proof);
 	catalog_free(s->catalog);
 }
 
-struct suspect {
-	const struct release_part *part;
-	const struct stat *st;
-	const char *what;
-};
-
-static int hash_blob(int fd, const struct suspect *b, enum verdict *ret, struct err *err)
-{
-	struct digest digest;
-	uint64_t size;
-	int r = digest_fd(fd, &digest, &size, NULL, NULL);
-
-	if (r < 0)
-		return err_set(err, -r, "%s: cannot be read: %s", b->what, strerror(-r));
-	*ret = size == b->part->size && digest_equal(&digest, &b->part->digest) ? VERDICT_GOOD : VERDICT_BAD;
-	return 0;
-}
-
-/* The verdict of a former scan holds for the same file; a new one is kept, good or bad. */
-static int judge_blob(struct scan *s, int fd, const struct suspect *b, struct err *err)
-{
-	enum verdict verdict = verified_find(&s->proved, &b->part->digest, b->st);
-	int r = 0;
-
-	if (verdict == VERDICT_NONE)
-		verdict = verified_find(&s->known, &b->part->digest, b->st);
-	if (verdict == VERDICT_NONE)
-		r = hash_blob(fd, b, &verdict, err);
-	if (r < 0)
-		return r;
-	if (verified_add(&s->proved, &b->part->digest, b->st, verdict) < 0)
-		return err_oom(err, b->what);
-	if (verdict == VERDICT_BAD)
-		return err_set(err, EBADMSG, "%s: its bytes are not those of the signed digest", b->what);
-	return 0;
-}
-
-/* The blob as the signed manifest says, or a sentence. */
-static int prove_blob(struct scan *s, const struct release_part *part, const char *what,
-	struct catalog_blob *ret, struct err *err)
-{
-	_cleanup_free_ char *path = store_blob_path(s->store, &part->digest);
-	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	struct stat st;
-	int r;
-
-	if (!path)
-		return err_oom(err, what);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_path(err, errno, path);
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != part->size)
-		return err_set(err, EBADMSG, "%s: has %lld bytes where the manifest says %llu", what,
-			(long long)st.st_size, (unsigned long long)part->size);
-	r = judge_blob(s, fd, &(struct suspect){part, &st, what}, err);
-	if (r < 0)
-		return r;
-	*ret = (struct catalog_blob){
-		.part = *part, .path = TAKE(path), .inode = st.st_ino, .mtime = st.st_mtim};
-	return 0;
-}
-
-/* What is to be remembered of a hash tree: a digest of the image and of all that is said of its tree. */
-static int tree_key(const struct release *r, struct digest *ret)
-{
-	const struct {
-		struct digest image, root_hash, salt;
-		uint64_t data_size, hash_offset;
-	} key = {r->root.digest, r->verity.root_hash, r->verity.salt, r->verity.data_size,
-		r->verity.hash_offset};
-
-	return digest_bytes(&key, sizeof(key), ret);
-}
-
-static int judge_tree(
-	struct scan *s, int fd, const struct suspect *tree, const struct verity *v, struct err *err)
-{
-	enum verdict verdict = verified_find(&s->proved, &tree->part->digest, tree->st);
-	int r;
-
-	if (verdict == VERDICT_NONE)
-		verdict = verified_find(&s->known, &tree->part->digest, tree->st);
-	if (verdict == VERDICT_NONE) {
-		r = verity_check(fd, v, tree->what, err);
-		if (r < 0 && r != -EBADMSG)
-			return r;
-		verdict = r == 0 ? VERDICT_GOOD : VERDICT_BAD;
-	}
-	if (verified_add(&s->proved, &tree->part->digest, tree->st, verdict) < 0)
-		return err_oom(err, tree->what);
-	if (verdict == VERDICT_BAD)
-		return err_set(err, EBADMSG, "%s: its hash tree is not the signed one", tree->what);
-	return 0;
-}
-
-/* Once for each image and tree, as prove_blob does for blobs. */
-static int prove_tree(struct scan *s, const struct offer *o, struct err *err)
-{
-	_cleanup_close_ int fd = -1;
-	struct release_part key = {0};
-	struct stat st;
-
-	if (!o->release.verity.data_size)
-		return 0;
-	fd = catalog_blob_open(&o->root);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_path(err, fd < 0 ? -fd : errno, o->root.path);
-	if (tree_key(&o->release, &key.digest) < 0)
-		return err_oom(err, o->root.path);
-	return judge_tree(s, fd, &(struct suspect){&key, &st, "root image"}, &o->release.verity, err);
-}
-
+/* All are looked at whatever is wrong with one: what is damaged is known after one scan. */
 static int prove_blobs(struct scan *s, struct offer *o, struct err *err)
 {
-	int r = prove_blob(s, &o->release.kernel, "kernel", &o->kernel, err);
+	const struct {
+		const char *what;
+		const struct release_part *part;
+		struct catalog_blob *blob;
+	} rows[] = {
+		{"kernel", &o->release.kernel, &o->kernel},
+		{"initramfs", &o->release.initramfs, &o->initramfs},
+		{"root image", &o->release.root, &o->root},
+	};
+	int first = 0;
 
-	if (r == 0)
-		r = prove_blob(s, &o->release.initramfs, "initramfs", &o->initramfs, err);
-	if (r == 0)
-		r = prove_blob(s, &o->release.root, "root image", &o->root, err);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int r = blobproof_blob(&s->proof, &(struct suspect){s->store, rows[i].part, rows[i].what},
+			rows[i].blob, first ? NULL : err);
+
+		first = first ? first : r;
+	}
 	/* No node wants it: without it the release is good to boot, but cannot be mirrored. */
-	if (r == 0)
-		(void)prove_blob(s, &o->release.packages, "package list", &o->packages, NULL);
-	return r == 0 ? prove_tree(s, o, err) : r;
+	(void)blobproof_blob(&s->proof, &(struct suspect){s->store, &o->release.packages, "package list"},
+		&o->packages, NULL);
+	return first == 0 ? blobproof_tree(&s->proof, &o->release, &o->root, err) : first;
+}
+
+static int on_piece(uint64_t done, void *arg)
+{
+	(void)done;
+	return blobproof_is_stopped(arg) ? -ECANCELED : 0;
 }
 
 static int make_torrent(struct scan *s, struct offer *o, struct err *err)
 {
-	const struct torrent_image image = {
-		.path = o->root.path, .digest = o->root.part.digest, .size = o->root.part.size};
+	const struct torrent_image image = {.path = o->root.path,
+		.digest = o->root.part.digest,
+		.size = o->root.part.size,
+		.progress = on_piece,
+		.arg = &s->proof};
 
 	return torrent_make(s->wish->state, &image, &o->torrent, err);
 }
@@ -325,14 +234,14 @@ int catalog_scan(const struct catalog_wish *wish, struct catalog **ret, struct e
 	r = store_open(wish->store, 0, &s.store, err);
 	if (r < 0)
 		return r;
-	r = verified_load(memory, &s.known);
+	r = blobproof_load(&s.proof, memory, wish->stop);
 	if (r < 0)
 		return err_oom(err, memory);
 	r = scan_channels(&s, err);
 	if (r < 0)
 		return r;
 	scan_also(&s);
-	r = verified_save(&s.proved, memory, err);
+	r = blobproof_save(&s.proof, memory, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(s.catalog);

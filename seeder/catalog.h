@@ -7,6 +7,7 @@
 #ifndef SEEDER_CATALOG_H
 #define SEEDER_CATALOG_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ struct catalog_wish {
 	size_t channel_count;
 	struct digest *also; /* releases that nodes run or are booting: served on while they are there */
 	size_t also_count;
+	const atomic_int *stop; /* as of digest_fd; the caller's */
 };
 void catalog_wish_release(struct catalog_wish *w);
 int catalog_wish_channel(struct catalog_wish *w, const char *ref); /* once each; 0 or -ENOMEM */
@@ -67,7 +69,7 @@ DEFINE_CLEANUP(struct catalog *, catalog_free)
 /*
  * Hashes what is new and makes its torrents, so it may take long: not for the loop. A release that is not fit
  * to be offered is no failure: its channel has the reason. Negative with err set when the store as a whole
- * cannot be read.
+ * cannot be read, and -ECANCELED when it was stopped; what it had hashed until then is remembered.
  */
 int catalog_scan(const struct catalog_wish *wish, struct catalog **ret, struct err *err);
 

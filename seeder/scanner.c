@@ -19,6 +19,7 @@ struct scanner {
 	int running;
 	int due;   /* the timer is set for a scan that somebody asked for */
 	int again; /* asked for while one was running */
+	atomic_int stop;
 	/* The thread's from its start until done_fd is readable, the loop's else. */
 	struct catalog_wish wish;
 	struct catalog *result;
@@ -82,6 +83,7 @@ static int start_scan(void *arg)
 	s->again = s->due = 0;
 	s->why = (struct err){0};
 	r = s->client.wish(s->client.arg, &s->wish, &s->why);
+	s->wish.stop = &s->stop;
 	if (r == 0) {
 		r = -pthread_create(&s->thread, NULL, scan_thread, s);
 		if (r < 0)
@@ -199,6 +201,7 @@ void scanner_stop(struct scanner *s)
 {
 	if (!s)
 		return;
+	atomic_store(&s->stop, 1);
 	if (s->running)
 		(void)pthread_join(s->thread, NULL);
 	catalog_wish_release(&s->wish);

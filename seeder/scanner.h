@@ -26,7 +26,7 @@ struct scanner;
  * starts threads. */
 int scanner_start(struct loop *loop, const char *store, const struct scanner_client *client,
 	struct scanner **ret, struct err *err);
-/* Waits for a scan that runs. Takes NULL. */
+/* Ends a scan that runs. Takes NULL. */
 void scanner_stop(struct scanner *s);
 
 /* Scans soon. From any thread. */

@@ -14,15 +14,15 @@
 struct torrent_image {
 	const char *path; /* the blob in the store */
 	struct digest digest;
-	uint64_t size;                              /* bytes, as the signed manifest says */
-	void (*progress)(uint64_t done, void *arg); /* while it is hashed; may be NULL */
+	uint64_t size;                             /* bytes, as the signed manifest says */
+	int (*progress)(uint64_t done, void *arg); /* as of swarm_make */
 	void *arg;
 };
 
 /*
  * Appends the .torrent's bytes to ret. The caller has proved the digest; here the file is only cut into
  * pieces. state is the state folder, torrents/ in it is made when it is missing. 0 or -errno; -EIO when the
- * file is shorter than size.
+ * file is shorter than size; what progress said.
  */
 int torrent_make(const char *state, const struct torrent_image *image, struct buf *ret, struct err *err);
 

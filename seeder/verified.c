@@ -72,6 +72,15 @@ int verified_add(struct verified *v, const struct digest *d, const struct stat *
 	return add_row(v, &row);
 }
 
+int verified_merge(struct verified *to, const struct verified *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < from->count; i++)
+		r = add_row(to, &from->rows[i]);
+	return r;
+}
+
 static int parse_line(char *line, struct verified_row *ret)
 {
 	char *verdict = strsep(&line, " "), *hex = strsep(&line, " "), *size = strsep(&line, " ");

@@ -34,5 +34,7 @@ int verified_save(const struct verified *v, const char *path, struct err *err);
 enum verdict verified_find(const struct verified *v, const struct digest *d, const struct stat *st);
 /* Once each. 0 or -ENOMEM. */
 int verified_add(struct verified *v, const struct digest *d, const struct stat *st, enum verdict verdict);
+/* Adds what `from` has and `to` has not. 0 or -ENOMEM. */
+int verified_merge(struct verified *to, const struct verified *from);
 
 #endif

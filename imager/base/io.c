@@ -116,23 +116,6 @@ int write_file(const char *path, const struct file_content *content, struct err 
 	return 0;
 }
 
-static int write_synced(const char *path, const struct file_content *content, struct err *err)
-{
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, content->mode);
-	int r;
-
-	if (fd < 0)
-		return err_path(err, errno, path);
-	if (fchmod(fd, content->mode) < 0)
-		return err_path(err, errno, path);
-	r = write_full(fd, content->data, content->len);
-	if (r < 0)
-		return err_path(err, -r, path);
-	if (fsync(fd) < 0)
-		return err_path(err, errno, path);
-	return 0;
-}
-
 static char *parent_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -144,22 +127,46 @@ static char *parent_of(const char *path)
 	return strndup(path, (size_t)(slash - path));
 }
 
-int write_file_atomic(const char *path, const struct file_content *content, struct err *err)
+int place_file(int fd, const char *from, const char *to, struct err *err)
 {
-	_cleanup_free_ char *parent = parent_of(path), *temp = NULL;
+	_cleanup_free_ char *parent = parent_of(to);
+
+	if (!parent)
+		return err_oom(err, to);
+	if (fsync(fd) < 0)
+		return err_path(err, errno, from);
+	if (rename(from, to) < 0)
+		return err_path(err, errno, to);
+	return sync_dir(parent, err);
+}
+
+static int write_new(const char *temp, const char *path, const struct file_content *content, struct err *err)
+{
+	_cleanup_close_ int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, content->mode);
 	int r;
 
-	if (!parent || asprintf(&temp, "%s.tmp.%d", path, getpid()) < 0)
+	if (fd < 0)
+		return err_path(err, errno, temp);
+	if (fchmod(fd, content->mode) < 0)
+		return err_path(err, errno, temp);
+	r = write_full(fd, content->data, content->len);
+	return r < 0 ? err_path(err, -r, temp) : place_file(fd, temp, path, err);
+}
+
+int write_file_atomic(const char *path, const struct file_content *content, struct err *err)
+{
+	_cleanup_free_ char *temp = NULL;
+	int r;
+
+	if (asprintf(&temp, "%s.tmp.%d", path, getpid()) < 0) {
+		temp = NULL;
 		return err_oom(err, path);
-	(void)unlink(temp); /* of an earlier process of this number that was killed */
-	r = write_synced(temp, content, err);
-	if (r >= 0 && rename(temp, path) < 0)
-		r = err_path(err, errno, path);
-	if (r < 0) {
-		(void)unlink(temp);
-		return r;
 	}
-	return sync_dir(parent, err);
+	(void)unlink(temp); /* of an earlier process of this number that was killed */
+	r = write_new(temp, path, content, err);
+	if (r < 0)
+		(void)unlink(temp);
+	return r;
 }
 
 int sync_dir(const char *path, struct err *err)

@@ -28,9 +28,13 @@ struct file_content {
 };
 
 /*
- * The file appears complete or not at all: a temporary in the same folder, fsync, rename, fsync of the
- * folder. Replaces what was there.
+ * Gives a whole file its name: fd is open on `from`, `to` is in the same file system. fsync, rename, fsync of
+ * the folder of `to`: after a power loss `to` has all its bytes or is what it was before. Replaces what was
+ * there. -EXDEV: another file system, and nothing has changed.
  */
+int place_file(int fd, const char *from, const char *to, struct err *err);
+
+/* The file appears complete or not at all: a temporary in the same folder, then place_file. */
 int write_file_atomic(const char *path, const struct file_content *content, struct err *err);
 
 /* Plain write of a small file (created or truncated) that needs no crash safety: sysfs, a tree being built.

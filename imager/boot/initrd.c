@@ -116,7 +116,7 @@ static int cache_key(const char *archive, struct digest *ret, struct err *err)
 	_cleanup_close_ int fd = open(archive, O_RDONLY | O_CLOEXEC);
 	char digest[DIGEST_TEXT_SIZE], text[256];
 	struct digest content;
-	int r = fd < 0 ? -errno : digest_fd(fd, &content, NULL, NULL, NULL);
+	int r = fd < 0 ? -errno : digest_fd(fd, &content, NULL, NULL);
 
 	if (r < 0)
 		return err_path(err, -r, archive);

@@ -175,7 +175,7 @@ static int prove_copy(const char *path)
 		return 0;
 	if (ftruncate(fd, (off_t)t.size) < 0)
 		return -errno;
-	r = digest_fd(fd, &d, NULL, NULL, NULL);
+	r = digest_fd(fd, &d, NULL, NULL);
 	return r < 0 ? r : digest_equal(&d, &t.digest);
 }
 
@@ -255,7 +255,7 @@ static int seal(struct cache *c, const char *kind, const struct digest *key, int
 	if (!path)
 		return -ENOMEM;
 	memcpy(t.magic, magic, sizeof(magic));
-	r = digest_fd(fd, &t.digest, &t.size, NULL, NULL);
+	r = digest_fd(fd, &t.digest, &t.size, NULL);
 	if (r < 0)
 		return r;
 	if (lseek(fd, 0, SEEK_END) < 0)

@@ -104,7 +104,7 @@ static ssize_t read_at(int fd, void *data, size_t len, uint64_t offset)
 	}
 }
 
-int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, digest_progress progress, void *arg)
+int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, const atomic_int *stop)
 {
 	_cleanup_digest_stream_ struct digest_stream *s = digest_stream_new();
 	_cleanup_free_ void *block = malloc(BLOCK_SIZE);
@@ -119,8 +119,8 @@ int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, digest_progress pr
 		if (r < 0)
 			return r;
 		size += (uint64_t)n;
-		if (progress)
-			progress(size, arg);
+		if (stop && atomic_load_explicit(stop, memory_order_relaxed))
+			return -ECANCELED;
 	}
 	if (n < 0)
 		return (int)n;

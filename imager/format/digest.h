@@ -5,6 +5,7 @@
 #ifndef FORMAT_DIGEST_H
 #define FORMAT_DIGEST_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,11 +28,11 @@ int digest_equal(const struct digest *a, const struct digest *b);
 /* 0 or -EIO (the crypto library failed). */
 int digest_bytes(const void *data, size_t len, struct digest *ret);
 
-/* Called with the bytes hashed so far; may be NULL. */
-typedef void (*digest_progress)(uint64_t done, void *arg);
-
-/* The whole of fd from offset 0, by pread; the file position stays. 0 or -errno. *ret_size may be NULL. */
-int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, digest_progress progress, void *arg);
+/*
+ * The whole of fd from offset 0, by pread; the file position stays. 0 or -errno. *ret_size may be NULL. stop:
+ * once another thread sets it the hashing ends, within a block of 256 KiB, with -ECANCELED; NULL: never.
+ */
+int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, const atomic_int *stop);
 
 /* Streaming: new, any number of adds, one end, free. Adds and end return 0 or -EIO. */
 struct digest_stream;

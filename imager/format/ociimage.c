@@ -89,7 +89,7 @@ int ociimage_open_layer(const char *layout, const struct release_part *part, str
 		return err_path(err, errno, path);
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != part->size)
 		return differs(path, err);
-	r = digest_fd(fd, &found, &size, NULL, NULL);
+	r = digest_fd(fd, &found, &size, NULL);
 	if (r < 0)
 		return err_path(err, -r, path);
 	if (size != part->size || !digest_equal(&found, &part->digest))

@@ -29,6 +29,11 @@ const char *store_path(const struct store *s)
 	return s->path;
 }
 
+void store_set_stop(struct store *s, const atomic_int *stop)
+{
+	s->stop = stop;
+}
+
 /* ---- opening ---- */
 
 static int check_layout(const struct store *s, struct err *err)
@@ -157,57 +162,74 @@ int store_temp_dir(struct store *s, char **ret, struct err *err)
 	return 0;
 }
 
-static int hash_file(const char *path, struct release_part *ret, struct err *err)
+static int open_plain(const char *path, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
-	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_path(err, errno, path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, EINVAL, "%s: not a plain file", path);
-	r = digest_fd(fd, &ret->digest, &ret->size, NULL, NULL);
-	if (r < 0)
-		return err_path(err, -r, path);
-	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
-		return err_path(err, errno, path);
-	return 0;
+	return TAKE_FD(fd);
 }
 
-static int place_blob(const char *path, const char *blob, uint64_t size, struct err *err)
+/* Whether the blob is there with its bytes: what has only their number may be damaged. 1, 0, -ECANCELED. */
+static int is_there(const struct store *s, const char *blob, const struct release_part *part, int fresh)
 {
-	struct stat st;
+	_cleanup_close_ int fd = open_plain(blob, NULL);
+	struct digest digest;
+	struct stat old, new;
+	int r;
 
-	if (stat(blob, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size)
-		return unlink(path) < 0 ? err_path(err, errno, path) : 0;
-	if (rename(path, blob) < 0)
-		return err_path(err, errno, blob);
-	return 0;
+	if (fd < 0 || fstat(fd, &old) < 0 || fstat(fresh, &new) < 0 || (uint64_t)old.st_size != part->size)
+		return 0;
+	if (old.st_dev == new.st_dev && old.st_ino == new.st_ino)
+		return 1;
+	r = digest_fd(fd, &digest, NULL, s->stop);
+	return r < 0 ? r == -ECANCELED ? r : 0 : digest_equal(&digest, &part->digest);
+}
+
+static int place_blob(
+	struct store *s, const char *path, int fd, const struct release_part *part, struct err *err)
+{
+	_cleanup_free_ char *blob = store_blob_path(s, &part->digest),
+			    *blobs = path_join(s->path, STORE_BLOBS);
+	int r = blob && blobs ? is_there(s, blob, part, fd) : err_oom(err, path);
+
+	if (r == -ECANCELED)
+		return err_path(err, ECANCELED, path);
+	if (r < 0)
+		return r;
+	if (fchmod(fd, 0644) < 0)
+		return err_path(err, errno, path);
+	if (r == 0)
+		return place_file(fd, path, blob, err);
+	if (unlink(path) < 0)
+		return err_path(err, errno, path);
+	return sync_dir(blobs, err);
 }
 
 int store_add_file(struct store *s, const char *path, struct release_part *ret, struct err *err)
 {
-	_cleanup_free_ char *blob = NULL, *blobs = path_join(s->path, STORE_BLOBS);
+	_cleanup_close_ int fd = -1;
 	struct release_part part = {0};
 	int r = store_begin(s, err);
 
-	if (r == 0)
-		r = hash_file(path, &part, err);
-	if (r == 0)
-		r = store_note_blob(s, &part.digest, err);
 	if (r < 0)
 		return r;
-	blob = store_blob_path(s, &part.digest);
-	if (!blob || !blobs)
-		return err_oom(err, path);
-	r = place_blob(path, blob, part.size, err);
-	if (r == 0)
-		r = sync_dir(blobs, err);
+	fd = open_plain(path, err);
+	if (fd < 0)
+		return fd;
+	r = digest_fd(fd, &part.digest, &part.size, s->stop);
 	if (r < 0)
-		return r;
-	*ret = part;
-	return 0;
+		return err_path(err, -r, path);
+	r = store_note_blob(s, &part.digest, err);
+	if (r == 0)
+		r = place_blob(s, path, fd, &part, err);
+	if (r == 0)
+		*ret = part;
+	return r;
 }
 
 int store_add_bytes(struct store *s, const void *data, size_t len, struct release_part *ret, struct err *err)

@@ -40,6 +40,9 @@ DEFINE_CLEANUP(struct store *, store_close)
 
 const char *store_path(const struct store *s);
 
+/* Once another thread sets it, which must outlive the store, whatever hashes here ends with -ECANCELED. */
+void store_set_stop(struct store *s, const atomic_int *stop);
+
 /* blobs/sha256/<hex> below the store's path; free(). NULL: out of memory. Says nothing on whether it exists.
  */
 char *store_blob_path(const struct store *s, const struct digest *d);
@@ -50,8 +53,8 @@ char *store_blob_path(const struct store *s, const struct digest *d);
  * next writer.
  *
  * store_add_file moves the file `path`, which must be inside such a folder, into place as a blob: hash,
- * fsync, rename, fsync of the folder. A blob that is there already is kept. What no release names when the
- * store is closed is removed again.
+ * place_file of base/io.h. A blob that is there already is kept when its bytes are right, and replaced when
+ * they are not. What no release names when the store is closed is removed again.
  */
 int store_temp_dir(struct store *s, char **ret, struct err *err);
 int store_add_file(struct store *s, const char *path, struct release_part *ret, struct err *err);

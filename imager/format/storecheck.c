@@ -20,7 +20,7 @@ static int check_blob(struct store *s, const char *what, const struct release_pa
 		return err_set(err, EBADMSG, "%s: missing: %s", what, path);
 	if (fd < 0)
 		return err_path(err, errno, path);
-	r = digest_fd(fd, &d, &size, NULL, NULL);
+	r = digest_fd(fd, &d, &size, s->stop);
 	if (r < 0)
 		return err_path(err, -r, path);
 	if (size != part->size)
@@ -44,7 +44,7 @@ int store_check_verity(struct store *s, const struct store_release *rel, struct 
 	fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0)
 		return path ? err_path(err, errno, path) : err_oom(err, rel->name);
-	r = verity_check(fd, v, "root image", err);
+	r = verity_check(&(struct verity_file){fd, "root image", s->stop}, v, err);
 	return r < 0 ? err_prefix(err, "%s", rel->name) : 0;
 }
 

@@ -21,9 +21,10 @@
 
 struct store {
 	char *path;
-	char *work;  /* this writer's folder below .tmp; NULL while it only reads */
-	int work_fd; /* carries the lock on it */
-	pid_t owner; /* a forked child must not remove it */
+	char *work;             /* this writer's folder below .tmp; NULL while it only reads */
+	int work_fd;            /* carries the lock on it */
+	pid_t owner;            /* a forked child must not remove it */
+	const atomic_int *stop; /* store_set_stop */
 };
 
 /* ---- storework.c: the lock, the writer's folder, what dead writers left ---- */

@@ -81,7 +81,7 @@ struct salted {
 };
 
 struct range {
-	int fd;
+	const struct verity_file *file;
 	const struct digest *salt;
 	uint64_t first, end; /* data blocks */
 	uint8_t *digests;    /* of block 0 on */
@@ -103,6 +103,11 @@ static int read_block(int fd, void *data, uint64_t at)
 	return 0;
 }
 
+static int is_stopped(const struct verity_file *f)
+{
+	return f->stop && atomic_load_explicit(f->stop, memory_order_relaxed);
+}
+
 static void *hash_range(void *arg)
 {
 	struct range *range = arg;
@@ -112,7 +117,9 @@ static void *hash_range(void *arg)
 	for (uint64_t i = range->first; range->r == 0 && i < range->end; i++) {
 		struct digest d;
 
-		range->r = read_block(range->fd, input.block, i * VERITY_BLOCK);
+		range->r = is_stopped(range->file)
+				   ? -ECANCELED
+				   : read_block(range->file->fd, input.block, i * VERITY_BLOCK);
 		if (range->r == 0)
 			range->r = digest_bytes(&input, sizeof(input), &d);
 		if (range->r == 0)
@@ -132,7 +139,8 @@ static unsigned count_threads(uint64_t blocks)
 }
 
 /* A range whose thread cannot be started is hashed by the caller. */
-static int hash_data(int fd, const struct digest *salt, uint64_t blocks, uint8_t *digests)
+static int hash_data(
+	const struct verity_file *f, const struct digest *salt, uint64_t blocks, uint8_t *digests)
 {
 	struct range ranges[THREADS_MAX];
 	unsigned count = count_threads(blocks);
@@ -141,7 +149,7 @@ static int hash_data(int fd, const struct digest *salt, uint64_t blocks, uint8_t
 	if (count == 0)
 		count = 1;
 	for (unsigned i = 0; i < count; i++) {
-		ranges[i] = (struct range){.fd = fd,
+		ranges[i] = (struct range){.file = f,
 			.salt = salt,
 			.first = blocks * i / count,
 			.end = blocks * (i + 1) / count,
@@ -177,13 +185,13 @@ static int hash_blocks(const uint8_t *blocks, uint64_t count, const struct diges
 }
 
 /* Fills the tree and the root hash from the data; v has salt and size. */
-static int make_tree(int fd, const struct shape *s, struct verity *v, uint8_t *tree)
+static int make_tree(const struct verity_file *f, const struct shape *s, struct verity *v, uint8_t *tree)
 {
 	int r;
 
 	if (!s->levels)
-		return hash_data(fd, &v->salt, 1, v->root_hash.bytes);
-	r = hash_data(fd, &v->salt, s->data_blocks, tree + s->start[0] * VERITY_BLOCK);
+		return hash_data(f, &v->salt, 1, v->root_hash.bytes);
+	r = hash_data(f, &v->salt, s->data_blocks, tree + s->start[0] * VERITY_BLOCK);
 	for (unsigned i = 1; r == 0 && i < s->levels; i++)
 		r = hash_blocks(tree + s->start[i - 1] * VERITY_BLOCK, s->blocks[i - 1], &v->salt,
 			tree + s->start[i] * VERITY_BLOCK);
@@ -213,7 +221,7 @@ static void make_superblock(const struct shape *s, const struct verity *v, uint8
 }
 
 /* Superblock and tree as they are to be in the file; free(). Fills v->root_hash. */
-static int compute(int fd, struct verity *v, uint8_t **ret, size_t *ret_len)
+static int compute(const struct verity_file *f, struct verity *v, uint8_t **ret, size_t *ret_len)
 {
 	_cleanup_free_ uint8_t *tree = NULL;
 	struct shape s;
@@ -224,7 +232,7 @@ static int compute(int fd, struct verity *v, uint8_t **ret, size_t *ret_len)
 	if (!tree)
 		return -ENOMEM;
 	make_superblock(&s, v, tree);
-	r = make_tree(fd, &s, v, tree);
+	r = make_tree(f, &s, v, tree);
 	if (r < 0)
 		return r;
 	*ret_len = s.total * VERITY_BLOCK;
@@ -258,7 +266,7 @@ int verity_append(const char *path, struct verity *ret, struct err *err)
 	v.data_size = v.hash_offset = (uint64_t)st.st_size;
 	r = make_salt(fd, &v.salt);
 	if (r == 0)
-		r = compute(fd, &v, &tree, &len);
+		r = compute(&(struct verity_file){.fd = fd}, &v, &tree, &len);
 	if (r == 0 && lseek(fd, 0, SEEK_END) < 0)
 		r = -errno;
 	if (r == 0)
@@ -287,7 +295,7 @@ static int holds(int fd, const uint8_t *tree, size_t len, uint64_t at)
 	return 1;
 }
 
-int verity_check(int fd, const struct verity *v, const char *what, struct err *err)
+int verity_check(const struct verity_file *f, const struct verity *v, struct err *err)
 {
 	_cleanup_free_ uint8_t *tree = NULL;
 	struct verity again = *v;
@@ -295,19 +303,19 @@ int verity_check(int fd, const struct verity *v, const char *what, struct err *e
 	size_t len;
 	int r;
 
-	if (fstat(fd, &st) < 0)
-		return err_set(err, errno, "%s: %s", what, strerror(errno));
+	if (fstat(f->fd, &st) < 0)
+		return err_set(err, errno, "%s: %s", f->what, strerror(errno));
 	if (!v->data_size || v->data_size % VERITY_BLOCK || v->hash_offset != v->data_size ||
 		v->data_size > (uint64_t)st.st_size || verity_file_size(v->data_size) != (uint64_t)st.st_size)
 		return err_set(err, EBADMSG,
-			"%s: %" PRIu64 " bytes of data and their verity tree are not its %lld bytes", what,
+			"%s: %" PRIu64 " bytes of data and their verity tree are not its %lld bytes", f->what,
 			v->data_size, (long long)st.st_size);
-	r = compute(fd, &again, &tree, &len);
+	r = compute(f, &again, &tree, &len);
 	if (r == 0 && !digest_equal(&again.root_hash, &v->root_hash))
-		return err_set(err, EBADMSG, "%s: its verity root is not the one its release names", what);
+		return err_set(err, EBADMSG, "%s: its verity root is not the one its release names", f->what);
 	if (r == 0)
-		r = holds(fd, tree, len, v->hash_offset);
+		r = holds(f->fd, tree, len, v->hash_offset);
 	if (r < 0)
-		return err_set(err, -r, "%s: %s", what, strerror(-r));
-	return r ? 0 : err_set(err, EBADMSG, "%s: its verity tree is not the one of its data", what);
+		return err_set(err, -r, "%s: %s", f->what, strerror(-r));
+	return r ? 0 : err_set(err, EBADMSG, "%s: its verity tree is not the one of its data", f->what);
 }

@@ -11,6 +11,7 @@
 #ifndef FORMAT_VERITY_H
 #define FORMAT_VERITY_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "imager/base/err.h"
@@ -35,10 +36,16 @@ uint64_t verity_file_size(uint64_t data_size);
  */
 int verity_append(const char *path, struct verity *ret, struct err *err);
 
+struct verity_file {
+	int fd;
+	const char *what;       /* begins the sentences */
+	const atomic_int *stop; /* as of digest_fd */
+};
+
 /*
  * Computes all of it again from the data. -EBADMSG: the file has another size, or root hash, superblock or
- * tree differ; the sentence begins with `what`. Reads by pread; v->data_size is not 0.
+ * tree differ; -ECANCELED: it was stopped. Reads by pread; v->data_size is not 0.
  */
-int verity_check(int fd, const struct verity *v, const char *what, struct err *err);
+int verity_check(const struct verity_file *f, const struct verity *v, struct err *err);
 
 #endif

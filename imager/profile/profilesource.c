@@ -42,7 +42,7 @@ static int add_content(struct digest_stream *stream, int dirfd, const char *name
 {
 	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | flags);
 	struct digest digest;
-	int r = fd < 0 ? -errno : digest_fd(fd, &digest, NULL, NULL, NULL);
+	int r = fd < 0 ? -errno : digest_fd(fd, &digest, NULL, NULL);
 
 	return r < 0 ? r : add_bytes(stream, digest.bytes, sizeof(digest.bytes));
 }

@@ -115,7 +115,7 @@ static int link_part(struct store *s, const struct release_part *part, const cha
 
 	if (fd < 0)
 		return here ? 0 : err_oom(err, blobs);
-	if (digest_fd(fd, &digest, &size, NULL, NULL) < 0 || size != part->size ||
+	if (digest_fd(fd, &digest, &size, NULL) < 0 || size != part->size ||
 		!digest_equal(&digest, &part->digest))
 		return err_set(
 			err, EBADMSG, "%s: damaged in this store; remove the file and pull again", here);
@@ -164,6 +164,13 @@ int transfer_pull(const struct transfer *t, const char *reference, struct store_
 
 /* ---- export ---- */
 
+static int name_file(const char *from, const char *to, struct err *err)
+{
+	_cleanup_close_ int fd = open(from, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_path(err, errno, from) : place_file(fd, from, to, err);
+}
+
 /* Onto another file system: the bytes appear under the name all at once. */
 static int copy_into_place(const char *from, const char *to, struct err *err)
 {
@@ -175,8 +182,8 @@ static int copy_into_place(const char *from, const char *to, struct err *err)
 		return err_oom(err, to);
 	}
 	r = copy_file(from, temp, 0644, err);
-	if (r == 0 && rename(temp, to) < 0)
-		r = err_path(err, errno, to);
+	if (r == 0)
+		r = name_file(temp, to, err);
 	if (r < 0)
 		(void)unlink(temp);
 	return r;
@@ -184,9 +191,12 @@ static int copy_into_place(const char *from, const char *to, struct err *err)
 
 static int move_into_place(const char *from, const char *to, struct err *err)
 {
-	if (rename(from, to) == 0)
-		return 0;
-	return errno == EXDEV ? copy_into_place(from, to, err) : err_path(err, errno, to);
+	struct err why = {0};
+	int r = name_file(from, to, &why);
+
+	if (r == -EXDEV)
+		return copy_into_place(from, to, err);
+	return r < 0 ? err_set(err, why.code, "%s", why.text) : 0;
 }
 
 int transfer_export(

@@ -71,7 +71,7 @@ static int stamp_files(const struct debian *d, const char *folder, struct stamp 
 		if (asprintf(&path, "%s/%s/%s", d->folder, folder, s->names.items[i]) < 0)
 			return err_oom(err, folder);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || digest_fd(fd, &digest, NULL, NULL, NULL) < 0)
+		if (fd < 0 || digest_fd(fd, &digest, NULL, NULL) < 0)
 			continue;
 		digest_hex(&digest, hex);
 		if (buf_printf(&s->text, "%s %s\n", s->names.items[i], hex) < 0)

@@ -109,7 +109,7 @@ static int prove(const struct item *item)
 	_cleanup_close_ int fd = open(item->path, O_RDONLY | O_CLOEXEC);
 	struct digest digest;
 
-	return fd >= 0 && digest_fd(fd, &digest, NULL, NULL, NULL) == 0 &&
+	return fd >= 0 && digest_fd(fd, &digest, NULL, NULL) == 0 &&
 	       digest_equal(&digest, &item->package->digest);
 }
 

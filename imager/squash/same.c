@@ -68,7 +68,7 @@ static int digest_file(const struct search *s, struct file *f, struct err *err)
 	if (r < 0)
 		return r;
 	r = f->node->size <= SQUASH_BUFFER_SIZE ? hash_small(s, file.fd, &f->digest)
-						: digest_fd(file.fd, &f->digest, NULL, NULL, NULL);
+						: digest_fd(file.fd, &f->digest, NULL, NULL);
 	return r < 0 ? err_path(err, -r, path) : 0;
 }
 

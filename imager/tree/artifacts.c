@@ -145,7 +145,7 @@ static int check_digest(const struct placing *p, struct err *err)
 	_cleanup_close_ int fd = open(p->file, O_RDONLY | O_CLOEXEC);
 	struct digest digest;
 	char found[65];
-	int r = fd < 0 ? err_path(err, errno, p->file) : digest_fd(fd, &digest, NULL, NULL, NULL);
+	int r = fd < 0 ? err_path(err, errno, p->file) : digest_fd(fd, &digest, NULL, NULL);
 
 	if (r < 0)
 		return fd < 0 ? r : err_path(err, -r, origin(p));

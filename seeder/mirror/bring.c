@@ -118,7 +118,8 @@ static int get_parts(const struct bring *b, const struct release *r, const char 
 			.what = parts[i].what,
 			.part = parts[i].part,
 			.progress = on_progress,
-			.arg = (void *)(uintptr_t)b};
+			.arg = (void *)(uintptr_t)b,
+			.stop = b->stop};
 
 		if (!is_here(b, parts[i].part))
 			e = part_fetch(&fetch, err);

@@ -5,6 +5,7 @@
 #ifndef MIRROR_BRING_H
 #define MIRROR_BRING_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "imager/base/err.h"
@@ -23,6 +24,7 @@ struct bring {
 	/* A part's bytes as they come; negative ends it with that. */
 	int (*progress)(const char *what, uint64_t done, uint64_t size, void *arg);
 	void *arg;
+	const atomic_int *stop; /* as of digest_fd */
 };
 
 /*

@@ -70,7 +70,8 @@ static int bring(const struct follow *f, struct store *store, const struct chann
 		.ring = &f->wish->keyring,
 		.row = row,
 		.progress = on_progress,
-		.arg = (void *)(uintptr_t)f};
+		.arg = (void *)(uintptr_t)f,
+		.stop = f->stop};
 	uint64_t began = monotonic_ms();
 	int r = bring_release(&b, ret, err);
 
@@ -116,6 +117,8 @@ static int take(const struct follow *f, const struct channels_row *row, struct e
 	_cleanup_free_ struct store_release *rel = calloc(1, sizeof(*rel));
 	int r = rel ? store_open(f->wish->store, 0, &store, err) : err_oom(err, "a release");
 
+	if (r == 0)
+		store_set_stop(store, f->stop);
 	if (r == 0)
 		r = bring(f, store, row, rel, err);
 	if (r >= 0 && *row->channel)

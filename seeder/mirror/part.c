@@ -77,7 +77,7 @@ static int reserve(const struct transfer *t, const char *path, struct err *err)
 {
 	const struct release_part *part = t->fetch->part;
 
-	if (part->size == 0 || fallocate(t->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)part->size) == 0)
+	if (fallocate(t->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)part->size) == 0)
 		return 0;
 	return errno == ENOSPC || errno == EFBIG ? err_path(err, errno, path) : 0;
 }
@@ -89,8 +89,6 @@ static int get_rest(struct transfer *t, struct err *err)
 	_cleanup_free_ char *url = NULL;
 	int r;
 
-	if (t->done == f->part->size)
-		return 0;
 	digest_format(&f->part->digest, digest);
 	if (asprintf(&url, "%s/v1/blobs/%s", f->url, digest) < 0) {
 		url = NULL;
@@ -112,7 +110,7 @@ static int prove(const struct transfer *t, const char *path, struct err *err)
 {
 	const struct part_fetch *f = t->fetch;
 	struct digest digest;
-	int r = digest_fd(t->fd, &digest, NULL, NULL, NULL);
+	int r = digest_fd(t->fd, &digest, NULL, f->stop);
 
 	if (r < 0)
 		return err_path(err, -r, path);
@@ -123,17 +121,19 @@ static int prove(const struct transfer *t, const char *path, struct err *err)
 		err, EBADMSG, "%s: %s sends other bytes than those of the signed digest", f->what, f->url);
 }
 
-static int fetch_into(const struct part_fetch *f, const char *path, struct err *err)
+static int fetch_into(const struct part_fetch *f, const char *growing, const char *path, struct err *err)
 {
 	struct transfer t = {.fetch = f, .fd = -1};
-	int r = open_part(&t, path, err);
+	int r = open_part(&t, growing, err);
 
-	if (r == 0)
-		r = reserve(&t, path, err);
-	if (r == 0)
+	if (r == 0 && t.done < f->part->size)
+		r = reserve(&t, growing, err);
+	if (r == 0 && t.done < f->part->size)
 		r = get_rest(&t, err);
 	if (r == 0)
-		r = prove(&t, path, err);
+		r = prove(&t, growing, err);
+	if (r == 0)
+		r = place_file(t.fd, growing, path, err);
 	if (t.fd >= 0)
 		(void)close(t.fd);
 	return r;
@@ -143,7 +143,6 @@ int part_fetch(const struct part_fetch *f, struct err *err)
 {
 	_cleanup_free_ char *path = part_path(f->folder, f->part), *growing = NULL;
 	struct stat st;
-	int r;
 
 	if (!path || asprintf(&growing, "%s.part", path) < 0) {
 		growing = NULL;
@@ -152,8 +151,5 @@ int part_fetch(const struct part_fetch *f, struct err *err)
 	/* Proved by an earlier try; store_adopt looks again. */
 	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == f->part->size)
 		return 0;
-	r = fetch_into(f, growing, err);
-	if (r == 0 && rename(growing, path) < 0)
-		return err_path(err, errno, path);
-	return r;
+	return fetch_into(f, growing, path, err);
 }

@@ -5,6 +5,7 @@
 #ifndef MIRROR_PART_H
 #define MIRROR_PART_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "imager/base/err.h"
@@ -18,11 +19,13 @@ struct part_fetch {
 	/* Bytes that are there now; negative ends the transfer with that. */
 	int (*progress)(const struct part_fetch *f, uint64_t done);
 	void *arg;
+	const atomic_int *stop; /* as of digest_fd */
 };
 
 /*
  * 0, also when it is there already. -EBADMSG: other bytes than the digest's came, and are thrown away;
- * -ENOSPC before the first byte where the file system can tell; what http_get_range says; what progress said.
+ * -ENOSPC before the first byte where the file system can tell; what http_get_range says; what progress said;
+ * -ECANCELED: it was stopped.
  */
 int part_fetch(const struct part_fetch *f, struct err *err);
 

@@ -696,8 +696,8 @@ static std::string hash_pieces(const swarm_make &make, uint32_t length)
 		lt::sha1_hash hash =
 			lt::hasher(lt::span<const char>{piece.data(), std::ptrdiff_t(want)}).final();
 		hashes.append(hash.data(), hash.size());
-		if (make.progress)
-			make.progress(at + want, make.arg);
+		if (int r = make.progress ? make.progress(at + want, make.arg) : 0; r < 0)
+			refuse(-r, std::string(make.name) + ": " + strerror(-r));
 	}
 	return hashes;
 }

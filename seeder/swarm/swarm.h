@@ -113,14 +113,15 @@ uint32_t swarm_piece_length(uint64_t size);
 struct swarm_make {
 	int fd; /* the file */
 	uint64_t size;
-	const char *name;                           /* the file's name in the torrent: the digest's hex */
-	void (*progress)(uint64_t done, void *arg); /* may be NULL */
+	const char *name; /* the file's name in the torrent: the digest's hex */
+	/* After each piece; negative ends it with that. May be NULL. */
+	int (*progress)(uint64_t done, void *arg);
 	void *arg;
 };
 /*
  * The .torrent: v1, one file, private, no date, no creator: the same bytes for the same file everywhere.
- * Appends to ret. 0, -EINVAL (an empty file, a name that is none), -EIO (the file ends early) or -errno of
- * the read. Formats: BEP 3, BEP 27.
+ * Appends to ret. 0, -EINVAL (an empty file, a name that is none), -EIO (the file ends early), -errno of
+ * the read, or what progress said. Formats: BEP 3, BEP 27.
  */
 int swarm_make_torrent(const struct swarm_make *make, struct buf *ret, struct err *err);
 

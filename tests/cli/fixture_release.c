@@ -3,14 +3,21 @@
  * WORD, for tests that need a store and no build. The same word gives the same release. Prints its name.
  * FIXTURE_INITRAMFS, FIXTURE_ROOT and FIXTURE_PACKAGES in the environment name files that are these instead.
  * FIXTURE_KERNEL is the release of the kernel. FIXTURE_VERITY=good puts a hash tree behind the root image;
- * with =bad the manifest names another root hash than the tree's.
+ * with =bad the manifest names another root hash than the tree's. FIXTURE_HOLE is a number of bytes: the root
+ * image is a hole of that size under a digest that is not its own, for whoever begins to hash it. FIXTURE_KEY
+ * is a key file without a password that signs it, as `swarmboot sign` would hash it, too.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "imager/base/io.h"
+#include "imager/base/parse.h"
 #include "imager/format/store.h"
+#include "imager/format/trust.h"
 
 #define ROOT_SIZE (300 * 1024)
 
@@ -42,6 +49,38 @@ static int add_part(struct store *s, const char *variable, const struct file_con
 		return store_add_bytes(s, bytes->data, bytes->len, ret, err);
 	e = read_file(path, (size_t)1 << 30, &data, &len, err);
 	return e < 0 ? e : store_add_bytes(s, data, len, ret, err);
+}
+
+static int add_hole(struct store *s, const char *word, struct release_part *ret, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+
+	(void)digest_bytes(word, strlen(word), &ret->digest);
+	path = store_blob_path(s, &ret->digest);
+	fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : -1;
+	if (parse_u64(getenv("FIXTURE_HOLE"), &ret->size) < 0 || fd < 0 ||
+		ftruncate(fd, (off_t)ret->size) < 0)
+		return err_set(err, EINVAL, "no hole of that size can be made");
+	return 0;
+}
+
+static int sign(struct store *s, const struct store_release *rel, struct err *err)
+{
+	_cleanup_secret_ struct minisign_secret key = {0};
+	_cleanup_buf_ struct buf manifest = {0}, signature = {0};
+	_cleanup_free_ char *text = NULL;
+	char comment[TRUST_COMMENT_SIZE];
+	int e = read_file(getenv("FIXTURE_KEY"), 4096, &text, NULL, err);
+
+	trust_comment(&rel->release, comment);
+	if (e == 0)
+		e = minisign_parse_secret(text, NULL, &key, err);
+	if (e == 0)
+		e = store_manifest_bytes(s, rel, &manifest, err);
+	if (e == 0)
+		e = minisign_sign(&key, &manifest, comment, &signature, err);
+	return e == 0 ? store_add_signature(s, rel, &signature, err) : e;
 }
 
 static int add_root(struct store *s, const struct file_content *bytes, struct release *r, struct err *err)
@@ -79,7 +118,9 @@ static int add_parts(struct store *s, const char *word, struct release *r, struc
 		e = add_part(
 			s, "FIXTURE_INITRAMFS", &(struct file_content){data, 30000, 0}, &r->initramfs, err);
 	fill(data, sizeof(data), word, 3);
-	if (e == 0)
+	if (e == 0 && getenv("FIXTURE_HOLE"))
+		e = add_hole(s, word, &r->root, err);
+	else if (e == 0)
 		e = add_root(s, &(struct file_content){data, sizeof(data), 0644}, r, err);
 	if (e == 0)
 		e = add_part(s, "FIXTURE_PACKAGES", &(struct file_content){packages, strlen(packages), 0},
@@ -109,6 +150,8 @@ static int publish(char **argv, struct err *err)
 		e = add_parts(s, argv[3], &r, err);
 	if (e == 0)
 		e = store_publish(s, &r, &rel, &is_new, err);
+	if (e == 0 && getenv("FIXTURE_KEY"))
+		e = sign(s, &rel, err);
 	if (e == 0)
 		(void)printf("%s\n", rel.name);
 	return e;

@@ -249,6 +249,53 @@ liar() {
 	wait_for_line mirror.log 'slurm:stable: offers slurm:1' 20
 }
 
+blob_of() { # DIGEST: the path of a blob in the head's store
+	echo "$SWARMBOOT_STORE/blobs/sha256/${1#sha256:}"
+}
+
+# hollow: a release whose root image is a hole that takes minutes to hash, and a web server that offers it
+hollow() {
+	local release manifest digest
+	FIXTURE_HOLE=400000000000 FIXTURE_KEY=release.key publish slurm one
+	release=$(swarmboot show --json slurm | jq -r .digest)
+	manifest=$(blob_of "$(jq -r '.manifests[0].digest' head/store/index.json)")
+	mkdir -p liar/v1/{releases,blobs}
+	ln "$(blob_of "$release")" "liar/v1/releases/$release"
+	ln "$(blob_of "$(jq -r '.layers[] | select(.mediaType | contains("signature")).digest' "$manifest")")" \
+		"liar/v1/releases/$release.minisig"
+	for digest in $(jq -r '.. | .digest? // empty' "$manifest"); do
+		ln "$(blob_of "$digest")" "liar/v1/blobs/$digest"
+	done
+	jq -n --arg release "$release" '{seeders: ["0123456789abcdef0123456789abcdef"], ready: true, releases: [],
+		channels: [{channel: "slurm:stable", release: $release, sequence: 1, reason: ""}]}' >liar/v1/channels
+	spawn client liar.log python3 -B "$BATS_TEST_DIRNAME/head.py" --listen 10.77.0.9:8080 --root liar
+	wait_for_tcp client 10.77.0.9 8080 10
+}
+
+# ends_while_open PID FILE: within a second, although it has begun to hash the file
+ends_while_open() {
+	local begun
+	timeout 10 bash -c 'until [[ $(readlink /proc/$0/fd/* 2>/dev/null) == *"$1"* ]]; do sleep 0.02; done' "$1" "$2"
+	begun=${EPOCHREALTIME/./}
+	reap "$1"
+	[ $((${EPOCHREALTIME/./} - begun)) -lt 1000000 ]
+}
+
+@test "SIGTERM ends a hash that would take minutes: a head's scan, a mirror's proof" {
+	hollow
+	swarmboot tag slurm stable
+	spawn head head.log swarmboot serve --config head/cluster.yaml
+	ends_while_open "$spawned" "$(basename "$(blob .release.root.digest)")"
+
+	SWARMBOOT_STORE=mirror/store publish other one
+	mkdir mirror/store/.mirror
+	part=mirror/store/.mirror/$(basename "$(blob .release.root.digest)").part
+	truncate -s 400000000000 "$part"
+	spawn mirror mirror.log swarmboot serve --config mirror/cluster.yaml --mirror http://10.77.0.9:8080
+	ends_while_open "$spawned" "$part"
+	[ "$(stat -c %s "$part")" = 400000000000 ]
+}
+
 @test "wrong use of --mirror: one sentence, exit 2" {
 	refused() { # URL REGEX
 		run -2 ns mirror timeout 10 swarmboot serve --config mirror/cluster.yaml --mirror "$1"

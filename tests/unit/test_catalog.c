@@ -188,6 +188,30 @@ static void test_remembered(void **state)
 	assert_non_null(fourth->channels[0].offer);
 }
 
+/* What one that was stopped has not come to is not forgotten. */
+static void test_stopped(void **state)
+{
+	_cleanup_store_ struct store *s = open_store(state, 1);
+	const struct key k = new_key();
+	const struct store_release rel = publish(s, "slurm", "image");
+	_cleanup_free_ char *image = image_path(s, &rel);
+	_cleanup_(catalog_wish_release) struct catalog_wish w = wish_for(state, &k, "slurm:1");
+	_cleanup_free_ char *memory = path_join(w.state, "verified");
+	_cleanup_catalog_ struct catalog *whole = NULL;
+	_cleanup_verified_ struct verified v = {0};
+	struct catalog *c = NULL;
+	const atomic_int stop = 1;
+
+	sign(s, &rel, &k);
+	whole = scan(&w);
+	assert_int_equal(write_file(image, &(struct file_content){"imagE", 5, 0644}, NULL), 0);
+	w.stop = &stop;
+	assert_int_equal(catalog_scan(&w, &c, NULL), -ECANCELED);
+	assert_null(c);
+	assert_int_equal(verified_load(memory, &v), 0);
+	assert_int_equal(v.count, 4);
+}
+
 static void test_no_store(void **state)
 {
 	const struct key k = new_key();
@@ -278,6 +302,7 @@ int main(void)
 		unit_test_in_dir(test_tree),
 		unit_test_in_dir(test_also),
 		unit_test_in_dir(test_remembered),
+		unit_test_in_dir(test_stopped),
 		unit_test_in_dir(test_no_store),
 		unit_test_in_dir(test_memory_damaged),
 	};

@@ -401,12 +401,13 @@ static void test_refused_torrents(void **state)
 	}
 }
 
-static void count_progress(uint64_t done, void *arg)
+static int count_progress(uint64_t done, void *arg)
 {
 	uint64_t *last = arg;
 
 	assert_true(done > *last);
 	*last = done;
+	return 0;
 }
 
 /* The same file gives the same bytes; they are pinned, as every seeder must agree on the infohash. */

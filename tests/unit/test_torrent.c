@@ -21,12 +21,13 @@ struct fixture {
 	unsigned hashed; /* pieces */
 };
 
-static void count_piece(uint64_t done, void *arg)
+static int count_piece(uint64_t done, void *arg)
 {
 	unsigned *hashed = arg;
 
 	assert_true(done <= SIZE);
 	(*hashed)++;
+	return 0;
 }
 
 static int setup(void **state)

@@ -33,7 +33,7 @@ static int check(const char *path, const struct verity *v, struct err *err)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
-	return verity_check(fd, v, "root image", err);
+	return verity_check(&(struct verity_file){.fd = fd, .what = "root image"}, v, err);
 }
 
 static void run(const char *const argv[])
@@ -93,6 +93,19 @@ static void test_veritysetup_makes_the_same(void **state)
 			"--data-block-size=4096", "--hash-block-size=4096", NULL});
 		run((const char *const[]){"cmp", path, other, NULL});
 	}
+}
+
+static void test_stopped(void **state)
+{
+	_cleanup_free_ char *path = path_join(*state, "image");
+	_cleanup_close_ int fd = -1;
+	const atomic_int stop = 1;
+	struct verity v;
+
+	make_data(path, 300);
+	assert_int_equal(verity_append(path, &v, NULL), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(verity_check(&(struct verity_file){fd, "root image", &stop}, &v, NULL), -ECANCELED);
 }
 
 static void flip(const char *path, off_t at)
@@ -183,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit_test_in_dir(test_veritysetup_verifies),
 		unit_test_in_dir(test_veritysetup_makes_the_same),
+		unit_test_in_dir(test_stopped),
 		unit_test_in_dir(test_damage),
 		unit_test_in_dir(test_hostile),
 		unit_test_in_dir(test_refused),
