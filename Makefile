@@ -14,7 +14,8 @@ DEPS := build-essential pkg-config libarchive-dev libsquashfs-dev libtorrent-ras
 	dnsmasq-base ipxe mmdebstrap kmod dnf rpm skopeo squashfs-tools squashfs-tools-ng cryptsetup-bin \
 	libcmocka-dev bats perl python3 python3-yaml qemu-system-x86 ipxe-qemu ovmf iproute2 nftables minisign \
 	attr libcap2-bin createrepo-c docker-registry gnupg umoci libxml2-utils python3-yaml \
-	zstd apt-utils cpio jq systemd uidmap curl aria2 transmission-cli procps clang-format shellcheck codespell man-db
+	zstd apt-utils cpio jq systemd uidmap curl aria2 transmission-cli procps munge slurmctld slurmd slurm-client \
+	clang-format shellcheck codespell man-db
 
 include_flags := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 
