@@ -93,6 +93,18 @@ int blobproof_blob(struct blobproof *p, const struct suspect *b, struct catalog_
 	return 0;
 }
 
+enum verdict blobproof_recall(const struct blobproof *p, const struct suspect *b)
+{
+	_cleanup_free_ char *path = store_blob_path(b->store, &b->part->digest);
+	struct stat st;
+
+	if (!path)
+		return VERDICT_NONE;
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != b->part->size)
+		return VERDICT_BAD;
+	return find(p, &b->part->digest, &st);
+}
+
 /* ---- hash trees ---- */
 
 /* What is to be remembered of a hash tree: a digest of the image and of all that is said of its tree. */

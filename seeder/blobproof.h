@@ -32,6 +32,8 @@ struct suspect {
 /* *ret: the blob, its path free(). -EBADMSG: other bytes, or another number of them; -ECANCELED; what the
  * file system has. */
 int blobproof_blob(struct blobproof *p, const struct suspect *b, struct catalog_blob *ret, struct err *err);
+/* What is known of it without reading it; one that is missing or of another size is VERDICT_BAD. */
+enum verdict blobproof_recall(const struct blobproof *p, const struct suspect *b);
 /* The hash tree behind the root image; a release without one is good. Errors as above. */
 int blobproof_tree(
 	struct blobproof *p, const struct release *r, const struct catalog_blob *root, struct err *err);

@@ -226,7 +226,7 @@ static void scan_also(struct scan *s)
 int catalog_scan(const struct catalog_wish *wish, struct catalog **ret, struct err *err)
 {
 	_cleanup_(scan_release) struct scan s = {.wish = wish, .catalog = calloc(1, sizeof(struct catalog))};
-	_cleanup_free_ char *memory = path_join(wish->state, "verified");
+	_cleanup_free_ char *memory = path_join(wish->state, VERIFIED_FILE);
 	int r;
 
 	if (!s.catalog || !memory)

@@ -64,7 +64,8 @@ int head_reload(struct head *h, struct err *err);
 /* offers.c. The scanner's client: what is wanted, and what was found. */
 int offers_wish(void *head, struct catalog_wish *ret, struct err *err);
 void offers_apply(void *head, struct catalog *catalog, const struct err *why);
-/* Ends the seeding of images whose file is no longer the one that was hashed. A loop_fn. */
+/* Ends the seeding of images whose file is no longer the one that was hashed, and has files that have changed
+ * looked at. A loop_fn. */
 int offers_check(void *head);
 /* Drains the swarm's events. A loop_fn. */
 int offers_events(void *head);

@@ -230,9 +230,28 @@ static void end_seed(struct head *h, struct seed *seed, const char *why)
 	scanner_poke(h->scanner);
 }
 
+static int is_changed(const struct offer *o)
+{
+	const struct catalog_blob *const blobs[] = {&o->kernel, &o->initramfs, &o->packages};
+	int changed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(blobs); i++) {
+		int fd = blobs[i]->path ? catalog_blob_open(blobs[i]) : -1;
+
+		if (fd >= 0)
+			(void)close(fd);
+		changed |= blobs[i]->path && fd < 0;
+	}
+	return changed;
+}
+
 int offers_check(void *head)
 {
 	struct head *h = head;
+
+	for (size_t i = 0; h->catalog && i < h->catalog->offer_count; i++)
+		if (is_changed(h->catalog->offers[i]))
+			scanner_poke(h->scanner);
 
 	for (size_t i = 0; i < h->seed_count; i++) {
 		const struct offer *o = catalog_image(h->catalog, &h->seeds[i].image);

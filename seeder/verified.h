@@ -12,6 +12,9 @@
 #include "imager/base/err.h"
 #include "imager/format/digest.h"
 
+/* Its name in the state folder. */
+#define VERIFIED_FILE "verified"
+
 enum verdict { VERDICT_NONE, VERDICT_GOOD, VERDICT_BAD };
 
 struct verified_row {

@@ -80,7 +80,15 @@ static int read_manifest(
 
 /* ---- here ---- */
 
-/* The release that has its name here. 1, 0 when the name is free, or -errno. */
+static int is_manifest(const json_t *entry, const struct release_part *manifest)
+{
+	struct release_part part;
+
+	return index_read_descriptor(entry, &part) == 0 && digest_equal(&part.digest, &manifest->digest);
+}
+
+/* The release that has its name here. 1, 0 when the name is free or that of this very release, some of whose
+ * manifests or signatures cannot be read here and are written again, or -errno. */
 static int find_here(
 	struct store *s, const struct store_release *rel, struct store_release *ret, struct err *err)
 {
@@ -102,7 +110,7 @@ static int find_here(
 	{
 		const char *name = index_name(entry);
 
-		if (name && !strcmp(name, rel->name))
+		if (name && !strcmp(name, rel->name) && !is_manifest(entry, &rel->manifest))
 			return err_set(err, EEXIST, "%s: here is one that cannot be read", rel->name);
 	}
 	return r;

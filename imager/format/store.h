@@ -52,9 +52,9 @@ char *store_blob_path(const struct store *s, const struct digest *d);
  * The caller frees the path; the folder is removed by its owner or by store_close, and after a kill by the
  * next writer.
  *
- * store_add_file moves the file `path`, which must be inside such a folder, into place as a blob: hash,
- * place_file of base/io.h. A blob that is there already is kept when its bytes are right, and replaced when
- * they are not. What no release names when the store is closed is removed again.
+ * store_add_file moves the file `path`, inside such a folder or elsewhere below the store, into place as a
+ * blob: hash, place_file of base/io.h. A blob that is there already is kept when its bytes are right, and
+ * replaced when they are not. What no release names when the store is closed is removed again.
  */
 int store_temp_dir(struct store *s, char **ret, struct err *err);
 int store_add_file(struct store *s, const char *path, struct release_part *ret, struct err *err);
@@ -115,7 +115,8 @@ int store_tag(struct store *s, const struct store_release *rel, const char *chan
 /*
  * Takes over the one release of another OCI layout (what a transfer brought), which must be in a folder of
  * store_temp_dir: its blobs are moved out of there. All of it is hashed, its sequence and signatures stay; a
- * release that is here already gets what signatures it lacks. Nothing is changed on failure: -EBADMSG: no
+ * release that is here already gets what signatures it lacks; what of it is missing or damaged here is
+ * replaced, also when it cannot be read for that. Nothing is changed on failure: -EBADMSG: no
  * release, more than one, or bytes not as their digests say; -EEXIST: the profile has another release of that
  * sequence here.
  */

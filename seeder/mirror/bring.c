@@ -79,16 +79,41 @@ static int get_proof(const struct bring *b, struct store_signed *ret, struct err
 struct parts {
 	const char *what;
 	const struct release_part *part;
+	int is_here;
 };
 
 #define PARTS 4
 
-static void list_parts(const struct release *r, struct parts ret[PARTS])
+/* The bytes of a part may be in the store for another release, or one that is here itself: of that a scan
+ * tells. What a new one needs is hashed when no scan has. 1, 0 or -ECANCELED. */
+static int is_here(const struct bring *b, const struct parts *p, int is_new)
 {
-	const struct parts parts[PARTS] = {{"package list", &r->packages}, {"kernel", &r->kernel},
-		{"initramfs", &r->initramfs}, {"root image", &r->root}};
+	const struct suspect suspect = {b->store, p->part, p->what};
+	enum verdict verdict = blobproof_recall(b->proof, &suspect);
+	struct catalog_blob blob = {0};
+	int r;
+
+	if (verdict != VERDICT_NONE || !is_new)
+		return verdict != VERDICT_BAD;
+	r = blobproof_blob(b->proof, &suspect, &blob, NULL);
+	free(blob.path);
+	return r == -ECANCELED ? r : r == 0;
+}
+
+static int list_parts(const struct bring *b, const struct release *r, int is_new, struct parts ret[PARTS])
+{
+	const struct parts parts[PARTS] = {{"package list", &r->packages, 0}, {"kernel", &r->kernel, 0},
+		{"initramfs", &r->initramfs, 0}, {"root image", &r->root, 0}};
 
 	memcpy(ret, parts, sizeof(parts));
+	for (size_t i = 0; i < PARTS; i++) {
+		int e = is_here(b, &ret[i], is_new);
+
+		if (e < 0)
+			return e;
+		ret[i].is_here = e;
+	}
+	return 0;
 }
 
 static int on_progress(const struct part_fetch *f, uint64_t done)
@@ -98,20 +123,11 @@ static int on_progress(const struct part_fetch *f, uint64_t done)
 	return b->progress(f->what, done, f->part->size, b->arg);
 }
 
-static int is_here(const struct bring *b, const struct release_part *part)
+static int get_parts(
+	const struct bring *b, const struct parts parts[PARTS], const char *folder, struct err *err)
 {
-	_cleanup_free_ char *path = store_blob_path(b->store, &part->digest);
-	struct stat st;
-
-	return path && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == part->size;
-}
-
-static int get_parts(const struct bring *b, const struct release *r, const char *folder, struct err *err)
-{
-	struct parts parts[PARTS];
 	int e = mkdir_p(folder, err);
 
-	list_parts(r, parts);
 	for (size_t i = 0; e == 0 && i < PARTS; i++) {
 		const struct part_fetch fetch = {.url = b->url,
 			.folder = folder,
@@ -121,7 +137,7 @@ static int get_parts(const struct bring *b, const struct release *r, const char 
 			.arg = (void *)(uintptr_t)b,
 			.stop = b->stop};
 
-		if (!is_here(b, parts[i].part))
+		if (!parts[i].is_here)
 			e = part_fetch(&fetch, err);
 	}
 	return e;
@@ -131,33 +147,36 @@ static int get_parts(const struct bring *b, const struct release *r, const char 
 
 /* As a link, so that what was brought outlives a fault on the way; store_adopt moves it and proves it again.
  */
-static int place_part(const struct bring *b, const struct release_part *part, const char *folder,
+static int place_part(const struct bring *b, const struct parts *p, const char *folder,
 	const struct store *layout, struct err *err)
 {
 	_cleanup_free_ char *from =
-		is_here(b, part) ? store_blob_path(b->store, &part->digest) : part_path(folder, part);
-	_cleanup_free_ char *to = store_blob_path(layout, &part->digest);
+		p->is_here ? store_blob_path(b->store, &p->part->digest) : part_path(folder, p->part);
+	_cleanup_free_ char *to = store_blob_path(layout, &p->part->digest);
 
 	if (!from || !to)
 		return err_oom(err, "a part");
 	return link(from, to) < 0 && errno != EEXIST ? err_path(err, errno, from) : 0;
 }
 
-static int lay(const struct bring *b, const struct store_signed *proof, const char *folder, const char *path,
-	struct err *err)
+/* What is to become a release of the store. */
+struct harvest {
+	const struct store_signed *proof;
+	const struct parts *parts;
+	const char *folder;
+};
+
+static int lay(const struct bring *b, const struct harvest *h, const char *path, struct err *err)
 {
 	_cleanup_store_ struct store *layout = NULL;
-	struct parts parts[PARTS];
 	int r = store_open(path, 1, &layout, err);
 
-	list_parts(&proof->release, parts);
 	for (size_t i = 0; r == 0 && i < PARTS; i++)
-		r = place_part(b, parts[i].part, folder, layout, err);
-	return r == 0 ? store_lay(layout, proof, err) : r;
+		r = place_part(b, &h->parts[i], h->folder, layout, err);
+	return r == 0 ? store_lay(layout, h->proof, err) : r;
 }
 
-static int adopt(const struct bring *b, const struct store_signed *proof, const char *folder,
-	struct store_release *ret, struct err *err)
+static int adopt(const struct bring *b, const struct harvest *h, struct store_release *ret, struct err *err)
 {
 	_cleanup_free_ struct store_adopted *adopted = calloc(1, sizeof(*adopted));
 	_cleanup_free_ char *work = NULL, *path = NULL;
@@ -168,7 +187,7 @@ static int adopt(const struct bring *b, const struct store_signed *proof, const 
 	path = path_join(work, "layout");
 	if (!path)
 		return err_oom(err, "a release");
-	r = lay(b, proof, folder, path, err);
+	r = lay(b, h, path, err);
 	if (r == 0)
 		r = store_adopt(b->store, path, adopted, err);
 	/* A part that was proved once and has changed since: all are fetched anew. */
@@ -179,6 +198,53 @@ static int adopt(const struct bring *b, const struct store_signed *proof, const 
 	*ret = adopted->release;
 	bring_clean(b->store);
 	return 1;
+}
+
+static int bring_new(const struct bring *b, const struct store_signed *proof, const char *folder,
+	struct store_release *ret, struct err *err)
+{
+	struct parts parts[PARTS];
+	int r = list_parts(b, &proof->release, 1, parts);
+
+	if (r == 0)
+		r = get_parts(b, parts, folder, err);
+	return r == 0 ? adopt(b, &(struct harvest){proof, parts, folder}, ret, err) : r;
+}
+
+/* ---- one that is here ---- */
+
+/* Other releases may have the part, too: it gets its bytes back for all of them. */
+static int replace_part(const struct bring *b, const struct parts *p, const char *folder, struct err *err)
+{
+	_cleanup_free_ char *path = part_path(folder, p->part);
+	struct release_part found;
+	int r = path ? store_add_file(b->store, path, &found, err) : err_oom(err, p->what);
+
+	if (r == 0 && !digest_equal(&found.digest, &p->part->digest))
+		r = err_set(err, EBADMSG, "%s: its bytes have changed since it came", p->what);
+	return r;
+}
+
+static int mend(const struct bring *b, const struct store_release *rel, const char *folder, struct err *err)
+{
+	struct parts parts[PARTS];
+	int r = list_parts(b, &rel->release, 0, parts), is_whole = 1;
+
+	for (size_t i = 0; r == 0 && i < PARTS; i++)
+		is_whole &= parts[i].is_here;
+	if (r < 0 || is_whole)
+		return r;
+	b->begin(b->arg);
+	r = get_parts(b, parts, folder, err);
+	for (size_t i = 0; r == 0 && i < PARTS; i++) {
+		if (parts[i].is_here)
+			continue;
+		r = replace_part(b, &parts[i], folder, err);
+		if (r == 0)
+			log_warn("mirror: %s: its %s was missing or damaged here and has come anew from %s",
+				rel->name, parts[i].what, b->url);
+	}
+	return r;
 }
 
 static char *folder_of(const struct store *store)
@@ -212,21 +278,33 @@ static int is_trusted(const struct bring *b, const struct store_release *rel, st
 	return r == 0 ? check_row(b, &proof.release, err) : r;
 }
 
+/* The manifest, too, may have other bytes here than those that were signed. */
+static int renew(
+	const struct bring *b, const struct store_signed *proof, struct store_release *rel, struct err *err)
+{
+	struct release_part part;
+	int r = store_add_bytes(b->store, proof->manifest.data, proof->manifest.len, &part, err);
+
+	if (r == 0)
+		r = store_add_signature(b->store, rel, &proof->signature, err);
+	return r == 0 && !find_here(b, rel) ? err_set(err, ENOENT, "the release is gone") : r;
+}
+
 int bring_release(const struct bring *b, struct store_release *ret, struct err *err)
 {
 	_cleanup_store_signed_ struct store_signed proof = {0};
 	_cleanup_free_ char *folder = folder_of(b->store);
 	int is_there = find_here(b, ret), r;
 
+	if (!folder)
+		return err_oom(err, "a release");
 	if (is_there && is_trusted(b, ret, err) == 0)
-		return 0;
-	r = folder ? get_proof(b, &proof, err) : err_oom(err, "a release");
+		return mend(b, ret, folder, err);
+	b->begin(b->arg);
+	r = get_proof(b, &proof, err);
+	if (r == 0 && is_there)
+		r = renew(b, &proof, ret, err);
 	if (r < 0)
 		return r;
-	if (is_there) {
-		r = store_add_signature(b->store, ret, &proof.signature, err);
-		return r == 0 && !find_here(b, ret) ? err_set(err, ENOENT, "the release is gone") : r;
-	}
-	r = get_parts(b, &proof.release, folder, err);
-	return r == 0 ? adopt(b, &proof, folder, ret, err) : r;
+	return is_there ? mend(b, ret, folder, err) : bring_new(b, &proof, folder, ret, err);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "imager/base/io.h"
 #include "imager/base/log.h"
 #include "imager/base/loop.h"
 #include "imager/base/parse.h"
@@ -52,25 +53,44 @@ static int ask(const struct follow *f, struct channels *ret, struct err *err)
 
 /* ---- a release ---- */
 
+/* One goal's turn in a round. */
+struct turn {
+	const struct follow *f;
+	const char *name;
+	const struct channels_row *row;
+	int has_begun; /* something had to be brought */
+};
+
+static void on_begin(void *arg)
+{
+	struct turn *t = arg;
+
+	t->has_begun = 1;
+	mirror_state_coming(t->f->state, t->name);
+	t->f->changed(t->f->arg);
+}
+
 static int on_progress(const char *what, uint64_t done, uint64_t size, void *arg)
 {
-	const struct follow *f = arg;
+	const struct turn *t = arg;
 
-	if (atomic_load(f->stop))
+	if (atomic_load(t->f->stop))
 		return -ECANCELED;
-	mirror_state_progress(f->state, what, done, size);
+	mirror_state_progress(t->f->state, what, done, size);
 	return 0;
 }
 
-static int bring(const struct follow *f, struct store *store, const struct channels_row *row,
-	struct store_release *ret, struct err *err)
+static int bring(struct turn *t, struct store *store, struct store_release *ret, struct err *err)
 {
+	const struct follow *f = t->f;
 	const struct bring b = {.url = f->url,
 		.store = store,
 		.ring = &f->wish->keyring,
-		.row = row,
+		.row = t->row,
+		.proof = f->proof,
+		.begin = on_begin,
 		.progress = on_progress,
-		.arg = (void *)(uintptr_t)f,
+		.arg = t,
 		.stop = f->stop};
 	uint64_t began = monotonic_ms();
 	int r = bring_release(&b, ret, err);
@@ -111,45 +131,47 @@ static int point(
 	return r;
 }
 
-static int take(const struct follow *f, const struct channels_row *row, struct err *err)
+static int take(struct turn *t, struct err *err)
 {
 	_cleanup_store_ struct store *store = NULL;
 	_cleanup_free_ struct store_release *rel = calloc(1, sizeof(*rel));
-	int r = rel ? store_open(f->wish->store, 0, &store, err) : err_oom(err, "a release");
+	int r = rel ? store_open(t->f->wish->store, 0, &store, err) : err_oom(err, "a release");
 
-	if (r == 0)
-		store_set_stop(store, f->stop);
-	if (r == 0)
-		r = bring(f, store, row, rel, err);
-	if (r >= 0 && *row->channel)
-		r = point(store, row, rel, err);
+	if (r < 0)
+		return r;
+	store_set_stop(store, t->f->stop);
+	r = bring(t, store, rel, err);
+	if (r >= 0 && *t->row->channel)
+		r = point(store, t->row, rel, err);
 	return r < 0 ? r : 0;
 }
 
 /* ---- goals ---- */
 
-static void note(const struct follow *f, const char *name, const char *reason)
+static void note(const struct turn *t, const char *reason)
 {
-	if (!mirror_state_note(f->state, name, reason, monotonic_ms()))
-		return;
-	if (*reason)
-		log_warn("mirror: %s: %s", name, reason);
-	f->changed(f->arg);
+	int is_news = mirror_state_note(t->f->state, t->name, reason, monotonic_ms());
+
+	if (is_news && *reason)
+		log_warn("mirror: %s: %s", t->name, reason);
+	if (is_news || t->has_begun)
+		t->f->changed(t->f->arg);
 }
 
 static void try_row(const struct follow *f, const char *name, const struct channels_row *row)
 {
+	struct turn turn = {.f = f, .name = name, .row = row};
 	struct err err = {0};
 	int r = mirror_state_may_try(f->state, name, &row->release, monotonic_ms());
 
 	if (r <= 0 || atomic_load(f->stop))
 		return;
-	r = take(f, row, &err);
+	r = take(&turn, &err);
 	if (r == -ECANCELED)
 		return;
 	if (r < 0 && !err.code)
 		(void)err_set(&err, -r, "%s", strerror(-r));
-	note(f, name, r < 0 ? err.text : "");
+	note(&turn, r < 0 ? err.text : "");
 }
 
 static void follow_channel(const struct follow *f, const struct channels *list, const char *channel)
@@ -167,7 +189,7 @@ static void follow_channel(const struct follow *f, const struct channels *list, 
 		(void)snprintf(
 			why, sizeof(why), "%.80s does not offer it: none of its groups has it", f->url);
 	if (mirror_state_may_try(f->state, channel, NULL, monotonic_ms()) == 1)
-		note(f, channel, why);
+		note(&(struct turn){.f = f, .name = channel}, why);
 }
 
 /* Channels first: what nodes still run of older releases is only for those that boot it this moment. */
@@ -193,6 +215,18 @@ static void clean(const struct follow *f)
 		bring_clean(store);
 }
 
+/* What the scans know of the blobs is read once a round: a verdict that comes later is the next round's. */
+static void look(const struct follow *without, const struct channels *list)
+{
+	_cleanup_free_ char *memory = path_join(without->wish->state, VERIFIED_FILE);
+	_cleanup_(blobproof_release) struct blobproof proof = {0};
+	struct follow f = *without;
+
+	f.proof = &proof;
+	if (memory && blobproof_load(&proof, memory, f.stop) == 0)
+		follow_list(&f, list);
+}
+
 void follow_round(const struct follow *f)
 {
 	_cleanup_channels_ struct channels list = {0};
@@ -210,7 +244,7 @@ void follow_round(const struct follow *f)
 		f->changed(f->arg);
 	}
 	mirror_state_begin(f->state);
-	follow_list(f, &list);
+	look(f, &list);
 	if (atomic_load(f->stop))
 		return;
 	mirror_state_end(f->state);

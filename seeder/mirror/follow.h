@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "seeder/blobproof.h"
 #include "seeder/catalog.h"
 #include "seeder/mirror/state.h"
 
@@ -15,6 +16,7 @@ struct follow {
 	const atomic_int *stop;     /* set: end soon */
 	void (*changed)(void *arg); /* the state has news */
 	void *arg;
+	struct blobproof *proof; /* the round's own */
 };
 
 /* How it went is in the state, and in the log where that is news. */

@@ -134,6 +134,17 @@ int mirror_state_may_try(struct mirror_state *s, const char *name, const struct 
 	return r;
 }
 
+void mirror_state_coming(struct mirror_state *s, const char *name)
+{
+	struct mirror_goal *goal;
+
+	lock(s);
+	goal = find(s, name);
+	if (goal)
+		goal->is_coming = 1;
+	unlock(s);
+}
+
 int mirror_state_note(struct mirror_state *s, const char *name, const char *reason, uint64_t now)
 {
 	struct mirror_goal *goal;
@@ -146,6 +157,7 @@ int mirror_state_note(struct mirror_state *s, const char *name, const char *reas
 
 		is_news = strcmp(goal->reason, reason) != 0;
 		(void)snprintf(goal->reason, sizeof(goal->reason), "%s", reason);
+		goal->is_coming = 0;
 		goal->failures = *reason ? goal->failures + 1 : 0;
 		goal->again_ms = *reason ? now + rest : 0;
 	}
@@ -188,14 +200,17 @@ void mirror_state_reason(struct mirror_state *s, const char *name, char ret[ERR_
 
 	lock(s);
 	goal = find(s, name);
-	if (goal && *goal->reason)
+	if (goal && goal->is_coming)
+		(void)snprintf(ret, ERR_TEXT_MAX, "it is on its way from %.100s%s%.300s", s->url,
+			*goal->reason ? "; before: " : "", goal->reason);
+	else if (goal && *goal->reason)
 		(void)snprintf(ret, ERR_TEXT_MAX, "%s", goal->reason);
 	else if (*s->fault)
 		(void)snprintf(ret, ERR_TEXT_MAX, "%s", s->fault);
-	else if (!s->heard || !goal)
+	else if (!s->heard)
 		(void)snprintf(ret, ERR_TEXT_MAX, "%s is being asked", s->url);
 	else
-		(void)snprintf(ret, ERR_TEXT_MAX, "it is on its way from %s", s->url);
+		(void)snprintf(ret, ERR_TEXT_MAX, "it is looked at in its turn");
 	unlock(s);
 }
 

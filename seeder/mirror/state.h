@@ -20,7 +20,7 @@ struct mirror_goal {
 	struct digest release;     /* that was tried last */
 	unsigned failures;         /* of it, in a row */
 	uint64_t again_ms;         /* not tried before */
-	int is_wanted;
+	int is_wanted, is_coming;
 };
 
 struct mirror_state {
@@ -49,6 +49,8 @@ void mirror_state_end(struct mirror_state *s);
 /* 1, or 0 while it rests after a failure of this release (NULL: there is none). -ENOMEM. */
 int mirror_state_may_try(
 	struct mirror_state *s, const char *name, const struct digest *release, uint64_t now);
+/* It is not here, or not whole, and is being brought, until it is noted how that went. */
+void mirror_state_coming(struct mirror_state *s, const char *name);
 /* How it went, for the same name; "" for well. 1: that is news. */
 int mirror_state_note(struct mirror_state *s, const char *name, const char *reason, uint64_t now);
 /* Everything may be tried at once again. */

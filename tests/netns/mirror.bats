@@ -206,6 +206,87 @@ row() { # JQ: of n001 in the mirror's node table
 	becomes 200 code
 }
 
+of_mirror() { # JQ-PATH: the path of a blob in the mirror's store
+	SWARMBOOT_STORE=mirror/store blob "$1"
+}
+
+# whole FILE: its bytes are those of its name again
+whole() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[ "$(sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1)" != "$(basename "$1")" ] || return 0
+		sleep 0.1
+	done
+	echo "$1 is still missing or damaged" >&2
+	return 1
+}
+
+mirror_reason() { # what a node that waits is told of the mirror
+	get $MIRROR/v1/boot/52:54:00:aa:00:01.ipxe >/dev/null
+	row '.error | sub(".*; the mirror: "; "")'
+}
+
+@test "what is damaged or missing in a running mirror comes anew, and what is said of it is true" {
+	release slurm one
+	swarmboot tag slurm stable
+	start_head
+	start_mirror
+	wait_for_line mirror.log 'slurm:stable: offers slurm:1' 20
+	becomes 0 health '.mirror.behind | length'
+	root=$(of_mirror .release.root.digest) kernel=$(of_mirror .release.kernel.digest)
+
+	ns_shape head eth0 1mbit
+	flip "$root"
+	wait_for_line mirror.log 'nothing to offer: .*bytes are not those of the signed digest; the mirror: it is looked at' 10
+	becomes "it is on its way from $HEAD" mirror_reason
+	wait_for_line mirror.log 'its root image was missing or damaged here and has come anew' 15
+	whole "$root"
+	becomes 1 health '.channels[0].sequence'
+	ns head tc qdisc del dev eth0 root
+
+	killed "$head_pid"
+	wait_for_line mirror.log 'Connection refused; what is here is served on' 10
+	rm "$kernel"
+	becomes "" health '.channels[0].release'
+	[[ $(mirror_reason) == *"Connection refused" ]]
+	start_head
+	wait_for_line mirror.log 'its kernel was missing or damaged here' 15
+	whole "$kernel"
+	becomes 1 health '.channels[0].sequence'
+}
+
+@test "what was damaged while the mirror was down comes anew when it starts, manifests too" {
+	release slurm one
+	swarmboot tag slurm stable
+	start_head
+	start_mirror
+	wait_for_line mirror.log 'slurm:stable: offers slurm:1' 20
+	mapfile -t blobs < <(find mirror/store/blobs -type f)
+	initramfs=$(of_mirror .release.initramfs.digest) packages=$(of_mirror .release.packages.digest)
+	manifest=$(of_mirror .digest)
+	oci=mirror/store/blobs/sha256/$(jq -r '.manifests[0].digest | sub("sha256:"; "")' mirror/store/index.json)
+	signature=mirror/store/blobs/sha256/$(jq -r \
+		'.layers[] | select(.mediaType | contains("signature")).digest | sub("sha256:"; "")' "$oci")
+
+	reap "$mirror_pid"
+	flip "$initramfs"
+	rm "$oci"
+	start_mirror
+	whole "$initramfs"
+	whole "$oci"
+	becomes 1 health '.channels[0].sequence'
+
+	reap "$mirror_pid"
+	flip "$manifest"
+	flip "$signature"
+	rm "$packages"
+	start_mirror
+	for file in "${blobs[@]}"; do whole "$file"; done
+	SWARMBOOT_STORE=mirror/store swarmboot verify slurm:1 --key release.pub
+	becomes 1 health '.channels[0].sequence'
+	[ ! -e mirror/store/.mirror ]
+}
+
 # liar FILE...: a web server that has copied all the head offers
 liar() {
 	local release digest

@@ -124,19 +124,37 @@ static void test_add_file_refused(void **state)
 	assert_int_equal(store_add_file(s, dir, &part, NULL), -EINVAL);
 }
 
-/* A blob of the right name and another length cannot be the one that is meant. */
-static void test_truncated_blob_is_replaced(void **state)
+static ino_t inode_of(const char *path)
 {
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* A blob of the right name and other bytes, or another number of them, cannot be the one that is meant; the
+ * right one stays as it is, for those that have it open. */
+static void test_damaged_blob_is_replaced(void **state)
+{
+	static const char *const rows[] = {"he", "hellO", "", "hello, all", "hello"};
 	_cleanup_store_ struct store *s = open_store(state, 1);
-	_cleanup_free_ char *blob = NULL, *text = NULL;
+	_cleanup_free_ char *blob = NULL;
 	struct release_part part;
 
 	assert_int_equal(store_add_bytes(s, "hello", 5, &part, NULL), 0);
 	blob = store_blob_path(s, &part.digest);
-	assert_int_equal(truncate(blob, 2), 0);
-	assert_int_equal(store_add_bytes(s, "hello", 5, &part, NULL), 0);
-	assert_int_equal(read_file(blob, 100, &text, NULL, NULL), 0);
-	assert_string_equal(text, "hello");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct file_content content = {rows[i], strlen(rows[i]), 0644};
+		_cleanup_free_ char *text = NULL;
+		ino_t inode;
+
+		assert_int_equal(write_file(blob, &content, NULL), 0);
+		inode = inode_of(blob);
+		assert_int_equal(store_add_bytes(s, "hello", 5, &part, NULL), 0);
+		assert_int_equal(read_file(blob, 100, &text, NULL, NULL), 0);
+		assert_string_equal(text, "hello");
+		assert_int_equal(inode_of(blob) == inode, !strcmp(rows[i], "hello"));
+	}
 }
 
 /* ---- publishing ---- */
@@ -402,7 +420,7 @@ int main(void)
 		unit_test_in_dir(test_index_damaged),
 		unit_test_in_dir(test_add_file),
 		unit_test_in_dir(test_add_file_refused),
-		unit_test_in_dir(test_truncated_blob_is_replaced),
+		unit_test_in_dir(test_damaged_blob_is_replaced),
 		unit_test_in_dir(test_publish_and_list),
 		unit_test_in_dir(test_same_content_is_one_release),
 		unit_test_in_dir(test_publish_refused),
