@@ -77,31 +77,46 @@ static int finish(struct statusdb *db, int r, struct err *err)
 	return r;
 }
 
-static int write_removed(struct status *s, const struct status_guard *g, struct err *err)
+/* The MACs that have no row. One that has come back stays in the file: its row may have been written since it
+ * went, and would not be written again. Takes the number of all. */
+static size_t copy_removed(const struct status *s, char (*ret)[MAC_TEXT_SIZE], size_t *ret_all)
 {
-	_cleanup_free_ char(*removed)[MAC_TEXT_SIZE] = NULL;
-	size_t count;
-	int r;
+	size_t count = 0;
 
-	guard(g, 1);
-	count = s->removed_count;
-	removed = calloc(count + 1, sizeof(*removed));
-	if (removed && count)
-		memcpy(removed, s->removed, count * sizeof(*removed));
-	guard(g, 0);
-	if (!removed)
-		return err_oom(err, "the node table");
-	r = count ? statusdb_begin(s->db, err) : 0;
+	*ret_all = s->removed_count;
+	for (size_t i = 0; ret && i < s->removed_count; i++)
+		if (!status_row(s, s->removed[i]))
+			memcpy(ret[count++], s->removed[i], MAC_TEXT_SIZE);
+	return count;
+}
+
+static int remove_rows(struct statusdb *db, char (*macs)[MAC_TEXT_SIZE], size_t count, struct err *err)
+{
+	int r = count ? statusdb_begin(db, err) : 0;
+
 	if (r < 0 || !count)
 		return r;
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = statusdb_remove(s->db, removed[i], err);
-	r = finish(s->db, r, err);
-	if (r < 0)
+		r = statusdb_remove(db, macs[i], err);
+	return finish(db, r, err);
+}
+
+static int write_removed(struct status *s, const struct status_guard *g, struct err *err)
+{
+	_cleanup_free_ char(*removed)[MAC_TEXT_SIZE] = NULL;
+	size_t all, count;
+	int r;
+
+	guard(g, 1);
+	removed = calloc(s->removed_count + 1, sizeof(*removed));
+	count = copy_removed(s, removed, &all);
+	guard(g, 0);
+	r = removed ? remove_rows(s->db, removed, count, err) : err_oom(err, "the node table");
+	if (r < 0 || !all)
 		return r;
 	guard(g, 1);
-	s->removed_count -= count;
-	memmove(s->removed, s->removed + count, s->removed_count * sizeof(*s->removed));
+	s->removed_count -= all;
+	memmove(s->removed, s->removed + all, s->removed_count * sizeof(*s->removed));
 	guard(g, 0);
 	return 0;
 }

@@ -225,6 +225,52 @@ static void test_flush_in_batches(void **state)
 	assert_int_equal(status_row(s, "02:00:00:00:02:57")->seen, 5);
 }
 
+/* A row that went and came back while the rows that are gone were being written: it was in the file, and the next
+ * flush took it out for good. */
+struct revenant {
+	struct status *status;
+	int locks;
+};
+
+static void revive(void *arg)
+{
+	struct revenant *v = arg;
+	char mac[MAC_TEXT_SIZE];
+
+	/* 2: who is gone is taken; 3: that has been written */
+	if (++v->locks != 3)
+		return;
+	for (unsigned i = 1; i <= STATUS_DISCOVERED_MAX; i++) {
+		(void)snprintf(mac, sizeof(mac), "04:00:00:00:%02x:%02x", i >> 8, i & 255);
+		assert_int_equal(status_discovered(v->status, mac, 6), 0);
+	}
+	assert_null(status_row(v->status, "02:00:00:00:00:01"));
+	assert_int_equal(status_discovered(v->status, "02:00:00:00:00:01", 7), 0);
+}
+
+static void leave(void *arg)
+{
+	(void)arg;
+}
+
+static void test_revenant_stays(void **state)
+{
+	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	_cleanup_(status_close_p) struct status *s = open_table(state, c);
+	struct revenant v = {.status = s};
+	const struct status_guard guard = {revive, leave, &v};
+
+	assert_int_equal(status_discovered(s, "02:00:00:00:00:01", 5), 0);
+	assert_int_equal(status_flush(s, &guard, NULL), 0);
+	assert_true(v.locks > 3);
+	assert_non_null(status_row(s, "02:00:00:00:00:01"));
+	assert_int_equal(status_flush(s, NULL, NULL), 0);
+	status_close(TAKE(s));
+	s = open_table(state, c);
+	assert_non_null(status_row(s, "02:00:00:00:00:01"));
+	assert_null(status_row(s, "04:00:00:00:00:01"));
+}
+
 /* A MAC that was discovered becomes a node, a node that is gone loses its row, after a restart too. */
 static void test_sync(void **state)
 {
@@ -354,6 +400,7 @@ int main(void)
 		unit_test_in_dir(test_discovered_limit),
 		unit_test_in_dir(test_restart),
 		unit_test_in_dir(test_flush_in_batches),
+		unit_test_in_dir(test_revenant_stays),
 		unit_test_in_dir(test_sync),
 		unit_test_in_dir(test_json),
 		unit_test_in_dir(test_addresses),
