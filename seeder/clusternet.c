@@ -84,6 +84,26 @@ static int check_range(struct yaml_node *at, const struct cluster_network *n, st
 	return 0;
 }
 
+/* Where somebody else answers DHCP it is of no use, but a wrong one is a fault there too: it shows on the day
+ * when 'dhcp: false' is taken out. */
+static int read_range(
+	struct yaml_node *at, struct cluster_network *n, const struct raw_network *raw, struct err *err)
+{
+	n->dhcp = raw->dhcp;
+	if (!raw->range)
+		return n->dhcp ? yaml_fault(at, "range", err,
+					 "is missing; it may be for a network with 'dhcp: false'")
+			       : 0;
+	if (take_range(n, raw->range) < 0)
+		return yaml_fault(
+			at, "range", err, "is not allowed: FIRST-LAST, such as 10.77.0.100-10.77.0.199");
+	if (check_range(at, n, err) < 0)
+		return -EINVAL;
+	if (!n->dhcp)
+		n->first.s_addr = n->last.s_addr = INADDR_ANY;
+	return 0;
+}
+
 static int take_gateway(
 	struct yaml_node *at, struct cluster_network *n, const struct raw_network *raw, struct err *err)
 {
@@ -108,19 +128,13 @@ static int take_network(
 		return yaml_fault(at, "address", err,
 			"is not allowed: the head's own address and prefix, such as 10.77.0.1/24 (/8 to "
 			"/30)");
-	n->dhcp = raw->dhcp;
-	if (n->dhcp && !raw->range)
-		return yaml_fault(at, "range", err, "is missing; it may be for a network with 'dhcp: false'");
-	if (n->dhcp && take_range(n, raw->range) < 0)
-		return yaml_fault(
-			at, "range", err, "is not allowed: FIRST-LAST, such as 10.77.0.100-10.77.0.199");
+	if (read_range(at, n, raw, err) < 0)
+		return -EINVAL;
 	n->lease = DEFAULT_LEASE;
 	if (raw->lease &&
 		(parse_seconds(raw->lease, &n->lease) < 0 || n->lease < LEASE_MIN || n->lease > LEASE_MAX))
 		return yaml_fault(at, "lease", err,
 			"'%.40s' is not allowed: a time such as 1h, from 2m to 365d", raw->lease);
-	if (n->dhcp && check_range(at, n, err) < 0)
-		return -EINVAL;
 	return take_gateway(at, n, raw, err);
 }
 

@@ -4,9 +4,7 @@
 
 #include "seeder/clusterfile.h"
 
-#define UNTIL_MAX (365 * 86400)
-#define RATE_MIN  16384     /* one block of BitTorrent */
-#define RATE_MAX  INT32_MAX /* what libtorrent counts to */
+#define RATE_MIN 16384 /* one block of BitTorrent */
 
 struct raw_seed {
 	char *until, *rate, *pause_when;
@@ -31,7 +29,7 @@ static int take_until(const char *text, uint64_t *ret)
 	uint64_t seconds = 0;
 
 	if (strcmp(text, "always") != 0 &&
-		(parse_seconds(text, &seconds) < 0 || seconds < 1 || seconds > UNTIL_MAX))
+		(parse_seconds(text, &seconds) < 0 || seconds < 1 || seconds > SEED_UNTIL_MAX))
 		return -EINVAL;
 	*ret = seconds;
 	return 0;
@@ -42,7 +40,7 @@ static int take_rate(const char *text, uint64_t *ret)
 	uint64_t rate = 0;
 
 	if (strcmp(text, "unlimited") != 0 &&
-		(parse_rate(text, &rate) < 0 || rate < RATE_MIN || rate > RATE_MAX))
+		(parse_rate(text, &rate) < 0 || rate < RATE_MIN || rate > SEED_RATE_MAX))
 		return -EINVAL;
 	*ret = rate;
 	return 0;

@@ -108,6 +108,22 @@ static int is_from_here(const struct cluster *c, struct in_addr from)
 	return 0;
 }
 
+#define PAUSE_FORM "{\"nodes\": HOSTLIST, \"paused\": true or false}"
+
+/* A key that is passed over would be a wish that is not fulfilled. */
+static int refuse_unknown(json_t *root, struct err *err)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(root, key, value)
+	{
+		if (strcmp(key, "nodes") != 0 && strcmp(key, "paused") != 0)
+			return err_set(err, EINVAL, "%.40s: unknown key; wanted is " PAUSE_FORM, key);
+	}
+	return 0;
+}
+
 static int take_request(
 	const struct httpd_request *q, struct hostlist *ret_nodes, int *ret_paused, struct err *err)
 {
@@ -115,8 +131,10 @@ static int take_request(
 	const char *nodes = json_string_value(json_object_get(root, "nodes"));
 	const json_t *paused = json_object_get(root, "paused");
 
+	if (refuse_unknown(root, err) < 0)
+		return -EINVAL;
 	if (!nodes || !json_is_boolean(paused))
-		return err_set(err, EINVAL, "wanted is {\"nodes\": HOSTLIST, \"paused\": true or false}");
+		return err_set(err, EINVAL, "wanted is " PAUSE_FORM);
 	*ret_paused = json_is_true(paused);
 	return hostlist_parse(nodes, ret_nodes, err);
 }

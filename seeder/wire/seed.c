@@ -136,12 +136,14 @@ static int take_flag(const json_t *root, const char *key, int *ret, struct err *
 	return 0;
 }
 
-static int take_number(const json_t *root, const char *key, uint64_t *ret, struct err *err)
+/* Bounded, as a node counts with it: in milliseconds, and in the int of libtorrent's rates. */
+static int take_number(const json_t *root, const char *key, json_int_t max, uint64_t *ret, struct err *err)
 {
 	const json_t *value = json_object_get(root, key);
 
-	if (!json_is_integer(value) || json_integer_value(value) < 0)
-		return wrong(key, "a whole number", err);
+	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
+		return err_set(err, EBADMSG, "seed: %s: wanted is a whole number from 0 to %lld", key,
+			(long long)max);
 	*ret = (uint64_t)json_integer_value(value);
 	return 0;
 }
@@ -157,9 +159,9 @@ int seed_policy_parse(const char *data, size_t len, struct seed_policy *ret, str
 	if (r == 0)
 		r = take_flag(root, "pause_for_job", &p.pause_for_job, err);
 	if (r == 0)
-		r = take_number(root, "until", &p.until, err);
+		r = take_number(root, "until", SEED_UNTIL_MAX, &p.until, err);
 	if (r == 0)
-		r = take_number(root, "rate", &p.rate, err);
+		r = take_number(root, "rate", SEED_RATE_MAX, &p.rate, err);
 	if (r == 0)
 		*ret = p;
 	return r;

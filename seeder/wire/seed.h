@@ -17,14 +17,16 @@
 
 #define SEED_LIMIT     1024
 #define SEED_POKE_PORT 6882
+#define SEED_UNTIL_MAX (365 * 86400) /* seconds */
+#define SEED_RATE_MAX  INT32_MAX     /* bytes/s; what libtorrent counts to */
 #define SEED_POKE_TEXT "swarmboot: ask for the seed policy\n"
 
 /* How a booted node may seed. All zero: without any bound. */
 struct seed_policy {
 	int paused;        /* by the administrator */
 	int pause_for_job; /* whether it pauses while a Slurm job runs on it */
-	uint64_t until;    /* seconds after the node's boot; 0: always */
-	uint64_t rate;     /* bytes/s at most; 0: no bound */
+	uint64_t until;    /* seconds after the node's boot, SEED_UNTIL_MAX at most; 0: always */
+	uint64_t rate;     /* bytes/s at most, SEED_RATE_MAX at most; 0: no bound */
 };
 
 /* In the order in which a cause goes before another. */

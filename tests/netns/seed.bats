@@ -150,6 +150,10 @@ slurm() { # prolog|epilog JOB
 	run -2 ns head swarmboot seed stop n001
 	[[ $output == *"'stop' is not allowed: pause or resume"* ]]
 	run -2 ns head swarmboot seed pause 'n[1-'
+	# a wish that is not known is not passed over
+	run -0 ns head curl -s http://127.0.0.1:8080/v1/pause -w ' %{http_code}' -d '{"nodes":"n001","paused":true,"for":"1h"}'
+	[ "${output//$'\n'/}" = 'for: unknown key; wanted is {"nodes": HOSTLIST, "paused": true or false} 400' ]
+	[ "$(row n001 .seed_paused)" = false ]
 	host 2
 	run -1 ns n002 swarmboot seed pause n001 --server $URL
 	[ "$output" = "swarmboot seed: $URL refuses: nodes are paused on the head itself alone (http://127.0.0.1:8080)" ]

@@ -197,6 +197,7 @@ static void test_seed(void **state)
 	}
 }
 
+#define NO_DHCP(r) "networks:\n  boot: {interface: sbr0, address: 10.77.0.1/24, dhcp: false, range: " r "}\n"
 #define NET(a, r)  "networks:\n  boot: {interface: sbr0, address: " a ", range: " r "}\n"
 #define NODE(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" text "\n"
 #define WITH(text) SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS "nodes:\n" N1 text
@@ -243,6 +244,10 @@ static const struct {
 		":5: range: is missing; it may be for a network with 'dhcp: false'"},
 	{SAMPLE_HEAD NET("10.77.0.6/24", "10.77.0.5-10.77.0.9") SAMPLE_GROUPS,
 		":5: range: holds the head's own address"},
+	/* checked also where it is of no use */
+	{SAMPLE_HEAD NO_DHCP("10.77.0.5") SAMPLE_GROUPS, ":5: range: is not allowed"},
+	{SAMPLE_HEAD NO_DHCP("10.77.1.5-10.77.1.9") SAMPLE_GROUPS, ":5: range: lies outside"},
+	{SAMPLE_HEAD NO_DHCP("10.77.0.1-10.77.0.9") SAMPLE_GROUPS, ":5: range: holds the head's own address"},
 	{SAMPLE_HEAD SAMPLE_NETWORK "    lease: 1m\n" SAMPLE_GROUPS, ":11: lease: '1m' is not allowed"},
 	{SAMPLE_HEAD SAMPLE_NETWORK
 		"  two: {interface: e1, address: 10.77.0.3/16, range: 10.77.9.1-10.77.9.2}\n" SAMPLE_GROUPS,

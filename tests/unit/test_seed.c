@@ -58,7 +58,8 @@ static void test_join(void **state)
 
 static void test_policy_round(void **state)
 {
-	static const struct seed_policy rows[] = {{0}, {1, 0, 7200, 100000000}, {0, 1, INT64_MAX, 1}};
+	static const struct seed_policy rows[] = {
+		{0}, {1, 0, 7200, 100000000}, {0, 1, SEED_UNTIL_MAX, SEED_RATE_MAX}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -89,6 +90,7 @@ static void test_said_round(void **state)
 }
 
 #define POLICY "\"paused\":false,\"pause_for_job\":false,\"until\":0"
+#define UNTIL  "\"paused\":false,\"pause_for_job\":false,\"rate\":0,\"until\":"
 #define SAID   "\"node\":\"n1\",\"mac\":\"" MAC "\""
 
 static void test_faults(void **state)
@@ -102,6 +104,13 @@ static void test_faults(void **state)
 		{"{" POLICY ",\"rate\":0,\"later\":[]}", NULL, "node: wanted is"},
 		{"{" POLICY "}", "rate: wanted is a whole number", "node"},
 		{"{" POLICY ",\"rate\":-1}", "rate: wanted is a whole number", "node"},
+		{"{" POLICY ",\"rate\":2147483647}", NULL, "node"},
+		{"{" POLICY ",\"rate\":2147483648}", "rate: wanted is a whole number from 0 to 2147483647",
+			"node"},
+		{"{" UNTIL "31536000}", NULL, "node"},
+		{"{" UNTIL "31536001}", "until: wanted is a whole number from 0 to 31536000", "node"},
+		/* times 1000 it was 384 ms */
+		{"{" UNTIL "18446744073709552}", "until: wanted is a whole number", "node"},
 		{"{" POLICY ",\"rate\":1.5}", "rate: wanted is a whole number", "node"},
 		{"{" POLICY ",\"rate\":18446744073709551616}", "not a JSON object", "not a JSON object"},
 		{"{" POLICY ",\"rate\":1,\"rate\":2}", "duplicate", "duplicate"},
