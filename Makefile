@@ -48,6 +48,7 @@ SRC_base := \
 	imager/base/parse.c \
 	imager/base/proc.c \
 	imager/base/progress.c \
+	imager/base/text.c \
 	imager/base/words.c
 
 SRC_format := \

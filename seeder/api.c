@@ -3,20 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "imager/base/io.h"
 #include "imager/base/log.h"
+#include "imager/format/json.h"
 #include "seeder/boot.h"
 
 #define JSON   "application/json"
 #define BINARY "application/octet-stream"
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
 
 static uint64_t now_s(void)
 {
@@ -304,8 +301,8 @@ static json_t *channel_value(const struct catalog_channel *c)
 
 	if (c->offer)
 		digest_format(&c->offer->digest, digest);
-	return json_pack("{s:s,s:s,s:I,s:s}", "channel", c->ref, "release", digest, "sequence",
-		(json_int_t)(c->offer ? c->offer->release.sequence : 0), "reason", c->reason);
+	return json_pack("{s:s,s:s,s:I,s:o}", "channel", c->ref, "release", digest, "sequence",
+		(json_int_t)(c->offer ? c->offer->release.sequence : 0), "reason", json_clean(c->reason));
 }
 
 /* ready: the store was read once. */

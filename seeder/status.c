@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imager/base/text.h"
 #include "seeder/statuspriv.h"
 
 const struct status_row *const *status_rows(const struct status *s, size_t *ret_count)
@@ -225,7 +226,7 @@ int status_offered(
 	name_row(row, node->name);
 	set_phase(row, PHASE_OFFERED, now);
 	if (!offer->release) {
-		(void)snprintf(row->error, sizeof(row->error), "%s", offer->reason);
+		text_clean(offer->reason, row->error, sizeof(row->error));
 		row->error_phase = PHASE_OFFERED;
 		return 0;
 	}

@@ -11,6 +11,7 @@
 
 #include "imager/base/hostlist.h"
 #include "imager/base/progress.h"
+#include "imager/base/text.h"
 #include "seeder/commands.h"
 #include "seeder/server.h"
 #include "seeder/wire/http.h"
@@ -168,7 +169,7 @@ static int format_node(const json_t *node, int is_tty, struct buf *line)
 }
 
 /* A row is one line of a terminal, so that the table keeps its shape. */
-static int columns(int is_tty)
+static size_t columns(int is_tty)
 {
 	struct winsize size;
 
@@ -190,7 +191,7 @@ static int print_table(const json_t *root, int is_tty, struct err *err)
 
 		if (format_node(node, is_tty, &line) < 0)
 			return err_oom(err, "the table");
-		(void)printf("%.*s\n", columns(is_tty), line.data);
+		(void)printf("%.*s\n", (int)text_cut(line.data, columns(is_tty)), line.data);
 		up += !strcmp(text_of(node, "phase"), "up");
 	}
 	if (is_tty)

@@ -2,19 +2,9 @@
 #include "seeder/status.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
-
-/* A node's text may end in the middle of a character, where it was cut. */
-static json_t *text(const char *value)
-{
-	json_t *string = json_string(value);
-
-	return string ? string : json_string("?");
-}
+#include "imager/format/json.h"
 
 static json_t *phases_of(const struct report *r)
 {
@@ -42,17 +32,17 @@ static json_t *node_of(const struct status *s, const struct status_row *row, con
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:o,s:I,"
 			 "s:I,s:o,s:o,s:b}",
-		"node", text(row->node), "mac", text(row->mac), "group",
-		text(node ? cluster->groups[node->group].name : ""), "rack",
-		text(rack_of(row, node, cluster)), "phase", text(phase_name(r->phase)), "percent",
-		(int)r->percent, "release", text(r->release), "image", text(r->image), "profile",
-		text(r->profile), "sequence", (json_int_t)r->sequence, "since", (json_int_t)row->since,
-		"seen", (json_int_t)row->seen, "error", text(row->error), "failed", r->failed, "state",
-		text(r->state), "failed_units", text(r->failed_units), "bytes_from_seeder",
+		"node", json_clean(row->node), "mac", json_clean(row->mac), "group",
+		json_clean(node ? cluster->groups[node->group].name : ""), "rack",
+		json_clean(rack_of(row, node, cluster)), "phase", json_clean(phase_name(r->phase)), "percent",
+		(int)r->percent, "release", json_clean(r->release), "image", json_clean(r->image), "profile",
+		json_clean(r->profile), "sequence", (json_int_t)r->sequence, "since", (json_int_t)row->since,
+		"seen", (json_int_t)row->seen, "error", json_clean(row->error), "failed", r->failed, "state",
+		json_clean(r->state), "failed_units", json_clean(r->failed_units), "bytes_from_seeder",
 		(json_int_t)r->bytes_from_seeder, "bytes_from_peers", (json_int_t)r->bytes_from_peers,
-		"boot_id", text(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "bytes_by_http",
+		"boot_id", json_clean(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "bytes_by_http",
 		(json_int_t)r->bytes_by_http, "phases", phases_of(r), "seeding",
-		text(seed_state_name(row->seeding)), "seed_paused", status_is_paused(s, row->node));
+		json_clean(seed_state_name(row->seeding)), "seed_paused", status_is_paused(s, row->node));
 }
 
 static int add_node(

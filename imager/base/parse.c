@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "imager/base/cleanup.h"
+#include "imager/base/text.h"
 
 static int parse_digits(const char *text, size_t len, unsigned base, uint64_t *ret)
 {
@@ -190,34 +191,11 @@ int parse_hex(const char *text, uint8_t *ret, size_t len)
 	return 0;
 }
 
-/* The bytes of the character at c; 0: it is none. Table 3-7 of the Unicode standard. */
-static size_t character_length(const unsigned char *c)
-{
-	static const struct {
-		unsigned char first, last, low, high; /* of the first byte, and of the second */
-		size_t len;
-	} rows[] = {{0x01, 0x7f, 0, 0, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-	size_t row = 0;
-
-	while (row < ARRAY_SIZE(rows) && (*c < rows[row].first || *c > rows[row].last))
-		row++;
-	if (row == ARRAY_SIZE(rows))
-		return 0;
-	if (rows[row].len > 1 && (c[1] < rows[row].low || c[1] > rows[row].high))
-		return 0;
-	for (size_t i = 2; i < rows[row].len; i++)
-		if (c[i] < 0x80 || c[i] > 0xbf)
-			return 0;
-	return rows[row].len;
-}
-
 size_t parse_utf8(const char *text)
 {
 	size_t done = 0, len;
 
-	while (text[done] && (len = character_length((const unsigned char *)text + done)))
+	while (text[done] && (len = text_character(text + done)))
 		done += len;
 	return done;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imager/format/json.h"
+
 /* A release with wrong bytes may be large: its next try comes later each time. */
 #define REST_MS     5000ULL
 #define REST_MAX_MS 300000ULL
@@ -220,8 +222,8 @@ static json_t *behind_value(const struct mirror_state *s)
 
 	for (size_t i = 0; list && i < s->goal_count; i++)
 		if (*s->goals[i].reason)
-			(void)json_array_append_new(list, json_pack("{s:s,s:s}", "channel", s->goals[i].name,
-								  "reason", s->goals[i].reason));
+			(void)json_array_append_new(list, json_pack("{s:s,s:o}", "channel", s->goals[i].name,
+								  "reason", json_clean(s->goals[i].reason)));
 	return list;
 }
 
@@ -230,9 +232,9 @@ json_t *mirror_state_value(struct mirror_state *s)
 	json_t *value;
 
 	lock(s);
-	value = json_pack("{s:s,s:I,s:s,s:o*,s:s,s:I,s:I}", "url", s->url, "heard", (json_int_t)s->heard,
-		"fault", s->fault, "behind", behind_value(s), "part", s->part, "done", (json_int_t)s->done,
-		"size", (json_int_t)s->size);
+	value = json_pack("{s:s,s:I,s:o,s:o*,s:s,s:I,s:I}", "url", s->url, "heard", (json_int_t)s->heard,
+		"fault", json_clean(s->fault), "behind", behind_value(s), "part", s->part, "done",
+		(json_int_t)s->done, "size", (json_int_t)s->size);
 	unlock(s);
 	return value;
 }

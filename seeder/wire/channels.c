@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "imager/base/parse.h"
+#include "imager/base/text.h"
 #include "imager/format/json.h"
 
 void channels_release(struct channels *c)
@@ -54,8 +55,8 @@ static json_t *row_value(const struct channels_row *row)
 		digest_format(&row->release, digest);
 	if (!*row->channel)
 		return json_string(digest);
-	return json_pack("{s:s,s:s,s:I,s:s}", "channel", row->channel, "release", digest, "sequence",
-		(json_int_t)row->sequence, "reason", row->reason);
+	return json_pack("{s:s,s:s,s:I,s:o}", "channel", row->channel, "release", digest, "sequence",
+		(json_int_t)row->sequence, "reason", json_clean(row->reason));
 }
 
 int channels_format(const struct channels *c, struct buf *ret)
@@ -125,8 +126,7 @@ static void take_reason(const json_t *value, struct channels_row *row)
 {
 	const char *text = json_string_value(value);
 
-	for (size_t i = 0; text && text[i] && i < sizeof(row->reason) - 1; i++)
-		row->reason[i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
+	text_clean(text ? text : "", row->reason, sizeof(row->reason));
 }
 
 static int take_row(const json_t *value, struct channels *c, struct err *err)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "imager/base/cleanup.h"
+#include "imager/base/text.h"
 
 static const char *const phase_names[PHASE_COUNT] = {
 	[PHASE_UNKNOWN] = "unknown",
@@ -72,26 +73,13 @@ static const struct field {
 DEFINE_CLEANUP(json_t *, json_decref)
 #define _cleanup_json_ _cleanup_(json_decref_p)
 
-/* Both ways: what is not printable ASCII would be refused by JSON (half a character, where a text was cut) or
- * obeyed by a terminal, and a report must not get lost for that. */
-static void take_text(const char *text, char *ret, size_t size)
-{
-	size_t len = strlen(text);
-
-	if (len >= size)
-		len = size - 1;
-	for (size_t i = 0; i < len; i++)
-		ret[i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
-	ret[len] = '\0';
-}
-
 static json_t *field_value(const struct report *r, const struct field *f)
 {
 	const char *at = (const char *)r + f->offset;
 	char text[REPORT_TEXT];
 
 	if (f->kind == TEXT) {
-		take_text(at, text, sizeof(text));
+		text_clean(at, text, sizeof(text));
 		return json_string(text);
 	}
 	return json_integer((json_int_t) * (const uint64_t *)(const void *)at);
@@ -140,7 +128,7 @@ static int take_field(const json_t *root, const struct field *f, struct report *
 	if (f->kind == TEXT) {
 		if (!json_is_string(value))
 			return wrong(f->name, "a text", err);
-		take_text(json_string_value(value), at, f->size);
+		text_clean(json_string_value(value), at, f->size);
 		return 0;
 	}
 	if (!json_is_integer(value) || json_integer_value(value) < 0)
@@ -202,13 +190,17 @@ static int check(struct report *r, struct err *err)
 int report_parse(const char *data, size_t len, struct report *ret, struct err *err)
 {
 	_cleanup_json_ json_t *root = NULL;
+	_cleanup_buf_ struct buf text = {0};
 	json_error_t fault;
 	struct report r = {0};
 	int x;
 
 	if (len > REPORT_LIMIT)
 		return err_set(err, EBADMSG, "report: larger than %d bytes", REPORT_LIMIT);
-	root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &fault);
+	/* A report must not get lost for a text that is no UTF-8: it may be the reason of a failure. */
+	if (text_mend(data, len, &text) < 0)
+		return err_oom(err, "a report");
+	root = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &fault);
 	if (!json_is_object(root))
 		return err_set(
 			err, EBADMSG, "report: not a JSON object: %s", root ? "another type" : fault.text);

@@ -63,9 +63,9 @@ struct report {
 	size_t phase_count;
 };
 
-/* In both, text is cut to its field, and what is not printable ASCII becomes '?'. */
+/* In both, text is cut to its field and cleaned (imager/base/text.h). */
 int report_format(const struct report *r, struct buf *ret); /* 0 or -ENOMEM */
-/* -EBADMSG with the key that is wrong. */
+/* data[len] is NUL. -EBADMSG with the key that is wrong, or -ENOMEM. */
 int report_parse(const char *data, size_t len, struct report *ret, struct err *err);
 
 #endif

@@ -217,6 +217,21 @@ child() {
 	[[ $output == *"1 of 3 nodes"* ]]
 }
 
+@test "texts of any bytes: a node's in its report, a path in a reason" {
+	mkdir $'caf\xe9'
+	cp -r cluster.yaml release.pub store $'caf\xe9'
+	spawn head log swarmboot serve --config $'caf\xe9/cluster.yaml'
+	wait_for_line log 'offers slurm:' 10
+	printf '{"node":"n001","mac":"52:54:00:aa:00:01","phase":"fetch","failed":true,"error":"raw \xff\xc3"}' >body
+	[ "$(code /v1/report --data-binary @body)" = 204 ]
+	[ "$(row n001 .error)" = $'raw \uFFFD\uFFFD' ]
+	[[ $(get /v1/channels | jq -r '.channels[1].reason') == *$'caf\uFFFD/store; '* ]]
+	[[ $(get /v1/health | jq -r '.channels[1].reason') == *$'caf\uFFFD/store; '* ]]
+	get /v1/boot/52:54:00:aa:00:03.ipxe >/dev/null
+	[[ $(row k001 .error) == *$'caf\uFFFD/store; '* ]]
+	[[ $(ns head swarmboot status k001) == *$'caf\uFFFD/store; '* ]]
+}
+
 @test "status without a seeder: one sentence" {
 	run -1 ns head swarmboot status --server http://10.77.0.1:9
 	[[ $output == "swarmboot status: http://10.77.0.1:9/v1/nodes: "* ]]

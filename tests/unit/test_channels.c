@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "imager/base/cleanup.h"
+#include "imager/base/text.h"
 #include "seeder/wire/channels.h"
 
 #define HEX    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -48,6 +49,21 @@ static void test_round(void **state)
 	assert_string_equal(channels_find(&b, "k3s:3")->reason, "no such release");
 	assert_true(b.rows[2].has_release);
 	assert_null(channels_find(&b, "slurm:canary"));
+}
+
+/* A reason names files, and is cut where its room ends. */
+static void test_reason_of_any_bytes(void **state)
+{
+	_cleanup_channels_ struct channels a = {.ids = {ID}, .id_count = 1, .ready = 1}, b = {0};
+	_cleanup_buf_ struct buf text = {0};
+	struct channels_row *row = add(&a, "slurm:stable");
+
+	(void)state;
+	(void)snprintf(row->reason, sizeof(row->reason), "/srv/caf\xe9/store: half \xc3");
+	assert_int_equal(channels_format(&a, &text), 0);
+	assert_int_equal(channels_parse(text.data, text.len, &b, NULL), 0);
+	assert_string_equal(channels_find(&b, "slurm:stable")->reason,
+		"/srv/caf" TEXT_BROKEN "/store: half " TEXT_BROKEN);
 }
 
 #define LIST(channels)              "{\"seeders\":[\"" ID "\"],\"ready\":true,\"channels\":[" channels "],\"releases\":[]}"
@@ -114,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round),
+		cmocka_unit_test(test_reason_of_any_bytes),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_bounds),
 	};

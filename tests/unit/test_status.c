@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "imager/base/text.h"
 #include "seeder/status.h"
 #include "tests/unit/cluster_sample.h"
 #include "tests/unit/tempdir.h"
@@ -225,8 +226,8 @@ static void test_flush_in_batches(void **state)
 	assert_int_equal(status_row(s, "02:00:00:00:02:57")->seen, 5);
 }
 
-/* A row that went and came back while the rows that are gone were being written: it was in the file, and the next
- * flush took it out for good. */
+/* A row that went and came back while the rows that are gone were being written: it was in the file, and the
+ * next flush took it out for good. */
 struct revenant {
 	struct status *status;
 	int locks;
@@ -319,7 +320,7 @@ static void test_json(void **state)
 	node = json_array_get(nodes, 1);
 	assert_string_equal(json_string_value(json_object_get(node, "group")), "compute");
 	assert_string_equal(json_string_value(json_object_get(node, "rack")), "r1");
-	assert_string_equal(json_string_value(json_object_get(node, "error")), "?");
+	assert_string_equal(json_string_value(json_object_get(node, "error")), TEXT_BROKEN);
 	assert_true(json_is_true(json_object_get(node, "failed")));
 	node = json_array_get(json_object_get(node, "phases"), 0);
 	assert_true(json_real_value(json_object_get(node, "seconds")) == 0.25);

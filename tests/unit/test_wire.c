@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "imager/base/cleanup.h"
+#include "imager/base/text.h"
 #include "seeder/wire/bootargs.h"
 #include "seeder/wire/report.h"
 
@@ -138,7 +139,7 @@ static void test_report_tames_text(void **state)
 
 	(void)state;
 	assert_int_equal(report_parse(text, strlen(text), &r, NULL), 0);
-	assert_string_equal(r.error, "a?[2Jb");
+	assert_string_equal(r.error, "a" TEXT_BROKEN "[2Jb");
 	assert_int_equal(strlen(r.state), sizeof(r.state) - 1);
 }
 
@@ -146,6 +147,7 @@ static void test_report_tames_text(void **state)
 static void test_report_with_broken_text(void **state)
 {
 	static const char text[] = "{" NODE ",\"error\":\"\\u009b2J \\u00fc\"}";
+	static const char raw[] = "{" NODE ",\"error\":\"raw \xff\xfe \xc3\",\"state\":\"\xe2\x82\"}";
 	struct report a = {.node = "n1", .mac = "52:54:00:00:00:01", .phase = PHASE_FETCH}, b;
 	_cleanup_buf_ struct buf json = {0};
 
@@ -153,9 +155,13 @@ static void test_report_with_broken_text(void **state)
 	(void)strcpy(a.error, "no room: \xc3");
 	assert_int_equal(report_format(&a, &json), 0);
 	assert_int_equal(report_parse(json.data, json.len, &b, NULL), 0);
-	assert_string_equal(b.error, "no room: ?");
+	assert_string_equal(b.error, "no room: " TEXT_BROKEN);
 	assert_int_equal(report_parse(text, strlen(text), &b, NULL), 0);
-	assert_string_equal(b.error, "??2J ??");
+	assert_string_equal(b.error, TEXT_BROKEN "2J \xc3\xbc");
+	/* as it comes from the wire: no JSON, strictly */
+	assert_int_equal(report_parse(raw, strlen(raw), &b, NULL), 0);
+	assert_string_equal(b.error, "raw " TEXT_BROKEN TEXT_BROKEN " " TEXT_BROKEN);
+	assert_string_equal(b.state, TEXT_BROKEN TEXT_BROKEN);
 }
 
 int main(void)
