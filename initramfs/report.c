@@ -94,29 +94,74 @@ static int tell(struct reporter *r, size_t seeder, const struct buf *body, struc
 	return e;
 }
 
-/* All of them, the one that answered first of late before the others, which may take a while to fail. */
-int report_send(struct reporter *r, struct err *err)
+/* No answer is a reason to tell it again; a refusal is an answer. */
+static int is_owed_after(int e)
+{
+	return e < 0 && e != -EPERM && e != -ENOENT;
+}
+
+size_t report_owed(const struct reporter *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->seeder_count; i++)
+		count += r->owed[i] != 0;
+	return count;
+}
+
+/* To those that it is owed, the one that answered first of late before the others, which may take a while to
+ * fail. 0, or the last failure. *ret_taken: how many took it. */
+static int deliver(struct reporter *r, size_t *ret_taken, struct err *err)
 {
 	_cleanup_buf_ struct buf body = {0};
-	size_t first = r->current;
-	int last = -EHOSTUNREACH;
+	size_t first = r->current, failed = 0;
+	int last = 0;
+
+	*ret_taken = 0;
+	if (report_format(&r->report, &body) < 0)
+		return err_oom(err, "a report");
+	for (size_t i = 0; i < r->seeder_count; i++) {
+		size_t seeder = (first + i) % r->seeder_count;
+		int e;
+
+		if (!r->owed[seeder])
+			continue;
+		e = tell(r, seeder, &body, err);
+		if (e == 0 && failed == i)
+			r->current = seeder;
+		r->owed[seeder] = is_owed_after(e);
+		failed += e < 0;
+		*ret_taken += e == 0;
+		last = e < 0 ? e : last;
+	}
+	return last;
+}
+
+int report_tell(struct reporter *r, struct err *err)
+{
+	size_t taken;
+	int last;
 
 	if (!r->has_network)
 		return err_set(err, ENETDOWN, "no report before the network is up");
-	report_clock(&r->report, monotonic_ms());
-	if (report_format(&r->report, &body) < 0)
-		return err_oom(err, "a report");
-	r->missed = 0;
-	for (size_t i = 0; i < r->seeder_count; i++) {
-		size_t seeder = (first + i) % r->seeder_count;
-		int e = tell(r, seeder, &body, err);
+	for (size_t i = 0; i < r->seeder_count; i++)
+		r->owed[i] = 1;
+	last = deliver(r, &taken, err);
+	return taken ? 0 : last < 0 ? last : -EHOSTUNREACH;
+}
 
-		if (e == 0 && r->missed == i)
-			r->current = seeder;
-		r->missed += e < 0;
-		last = e < 0 ? e : last;
-	}
-	return r->missed < r->seeder_count ? 0 : last;
+int report_send(struct reporter *r, struct err *err)
+{
+	if (r->has_network)
+		report_clock(&r->report, monotonic_ms());
+	return report_tell(r, err);
+}
+
+int report_repeat(struct reporter *r, struct err *err)
+{
+	size_t taken;
+
+	return report_owed(r) ? deliver(r, &taken, err) : 0;
 }
 
 uint64_t report_pause_ms(uint64_t took_ms)

@@ -22,7 +22,7 @@ struct reporter {
 	size_t seeder_count, current; /* current: the one that answered first of late */
 	int has_network;
 	uint64_t quiet_until_ms[BOOTARGS_SEEDERS_MAX]; /* of each seeder */
-	size_t missed;                                 /* seeders that did not take the last report */
+	int owed[BOOTARGS_SEEDERS_MAX];                /* those that have not answered the last report */
 };
 
 /* Node, seeders and this boot's id. */
@@ -37,6 +37,17 @@ void report_clock(struct report *r, uint64_t now_ms);
 /* Sends the report as it is now; 0 when a seeder took it. -ENETDOWN before the network is up, -EAGAIN in the
  * pause after failures, else the last failure. */
 int report_send(struct reporter *r, struct err *err);
+/* The same, with the times as they were measured last. */
+int report_tell(struct reporter *r, struct err *err);
+
+/*
+ * The same report again, for those only that have not answered it: their tables would show the node as they
+ * last heard of it. One that is in its pause is not asked, so this may be called often. 0 when all have
+ * answered, else negative as report_send. Who refused it has answered.
+ */
+int report_repeat(struct reporter *r, struct err *err);
+/* How many those are. */
+size_t report_owed(const struct reporter *r);
 
 /*
  * Pure: how long to wait after a report of progress that took so long. A second; more when the head is slow

@@ -366,5 +366,7 @@ void steps_pause(struct agent *a, uint64_t ms)
 		struct timespec slice = {.tv_nsec = (long)left * 1000000};
 
 		(void)nanosleep(&slice, NULL);
+		/* What fell into a restart of the head. It may take 2 s for each that is silent. */
+		(void)report_repeat(&a->reporter, NULL);
 	}
 }

@@ -3,9 +3,13 @@
 #include "initramfs/up.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
@@ -17,7 +21,9 @@
 #include "initramfs/role.h"
 
 #define CMDLINE_LIMIT 4096
-#define LATE_MS       (24ULL * 3600 * 1000) /* so long a seeder may be down and still be told */
+#define LATE_MS       (24ULL * 3600 * 1000) /* so long a seeder may be away and still be told */
+#define REPEAT_MS     1000                  /* while the system starts: for seeders that are back */
+#define WORD_MAX      256
 
 void up_add_unit(const char *line, char *list, size_t size)
 {
@@ -44,17 +50,62 @@ static void take_unit(const char *line, void *arg)
 	up_add_unit(line, report->failed_units, sizeof(report->failed_units));
 }
 
-/* systemctl's exit status only repeats the word it prints, and "degraded" is no failure of ours. */
-static int ask_system(struct report *report, struct err *err)
+/* Its words, read to their end; whoever was away when the node said that it starts is told meanwhile. */
+static int read_words(int fd, struct reporter *reporter, char ret[WORD_MAX])
 {
-	static const char *const state[] = {"systemctl", "is-system-running", "--wait", NULL};
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (n > 0) {
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		int r = poll(&ready, 1, REPEAT_MS);
+
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r <= 0) {
+			(void)report_repeat(reporter, NULL);
+			continue;
+		}
+		n = read(fd, ret + len, WORD_MAX - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	ret[len] = '\0';
+	return 0;
+}
+
+/* "running", "degraded" ... once the system has ended its boot. */
+static int await_state(struct reporter *reporter, struct err *err)
+{
+	static const char *const argv[] = {"systemctl", "is-system-running", "--wait", NULL};
+	char words[WORD_MAX], *rest = words, *line;
+	int pipes[2], r;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return err_set(err, errno, "a pipe: %s", strerror(errno));
+	pid = proc_spawn(argv, pipes[1], err);
+	(void)close(pipes[1]);
+	r = pid < 0 ? pid : read_words(pipes[0], reporter, words);
+	(void)close(pipes[0]);
+	if (pid < 0)
+		return r;
+	(void)waitpid(pid, NULL, 0);
+	while (r == 0 && (line = strsep(&rest, "\n")))
+		take_state(line, &reporter->report);
+	return r < 0 ? err_set(err, -r, "systemctl: %s", strerror(-r)) : 0;
+}
+
+/* systemctl's exit status only repeats the word it prints, and "degraded" is no failure of ours. */
+static int ask_system(struct reporter *reporter, struct err *err)
+{
 	static const char *const failed[] = {
 		"systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager", NULL};
+	struct report *report = &reporter->report;
 	int r;
 
 	report->state[0] = '\0';
 	report->failed_units[0] = '\0';
-	r = proc_run(state, &(struct proc_opts){.line = take_state, .arg = report}, err);
+	r = await_state(reporter, err);
 	if (!report->state[0])
 		return r < 0 ? r : err_set(err, EIO, "systemctl says nothing");
 	return proc_run(failed, &(struct proc_opts){.line = take_unit, .arg = report}, err);
@@ -72,13 +123,13 @@ static int is_starting(const char *state)
 	return !strcmp(state, "initializing") || !strcmp(state, "starting");
 }
 
-static void wait_system(struct report *report)
+static void wait_system(struct reporter *reporter)
 {
 	for (unsigned tries = 1;; tries++) {
 		struct err err = {0};
-		int r = ask_system(report, &err);
+		int r = ask_system(reporter, &err);
 
-		if (r == 0 && !is_starting(report->state))
+		if (r == 0 && !is_starting(reporter->report.state))
 			return;
 		if (r < 0)
 			log_warn("%s", err.text);
@@ -101,15 +152,40 @@ static int load(struct reporter *reporter, struct err *err)
 	return report_load(AGENT_REPORT, &reporter->report, err);
 }
 
-/* Whoever was down is told when it is back: its table would show the boot as it last heard of it. */
-static void tell_late(struct reporter *reporter)
+/* The times are those of this moment, however late somebody is told. Started anew the role has measured
+ * before. */
+static int measure(struct report *report, struct err *err)
 {
+	if (report->phase != PHASE_UP)
+		report_enter(report, PHASE_UP, monotonic_ms());
+	report->percent = 100;
+	return report_save(report, AGENT_REPORT, err);
+}
+
+/* Each seeder once. While nobody has heard of it there is no end to this; else those that are away have a
+ * day. */
+static void tell_all(struct reporter *reporter)
+{
+	struct err err = {0};
+	int r = report_tell(reporter, &err);
+	int told = r == 0;
 	uint64_t until = monotonic_ms() + LATE_MS;
 
-	for (unsigned tries = 1; reporter->missed && monotonic_ms() < until; tries++) {
+	for (unsigned tries = 1; report_owed(reporter) && (!told || monotonic_ms() < until); tries++) {
+		size_t owed = report_owed(reporter);
+
+		log_debug("%s", err.text);
 		sleep_ms(backoff_ms(tries, backoff_random()));
-		(void)report_send(reporter, NULL);
+		(void)report_repeat(reporter, &err);
+		told |= report_owed(reporter) < owed;
 	}
+	if (report_owed(reporter))
+		log_warn("%zu of %zu seeders were not told in a day: %s", report_owed(reporter),
+			reporter->seeder_count, err.text);
+	else if (!told)
+		log_warn("no seeder takes the report: %s", err.text);
+	else
+		log_info("reported up, %s", reporter->report.state);
 }
 
 static int up(const void *options, char **args, struct err *err)
@@ -121,14 +197,12 @@ static int up(const void *options, char **args, struct err *err)
 	(void)args;
 	if (r < 0)
 		return r;
-	wait_system(&reporter.report);
-	report_enter(&reporter.report, PHASE_UP, monotonic_ms());
-	reporter.report.percent = 100;
-	for (unsigned tries = 1; report_send(&reporter, err) < 0; tries++)
-		sleep_ms(backoff_ms(tries, backoff_random()));
-	log_info("reported up, %s", reporter.report.state);
-	r = report_save(&reporter.report, AGENT_REPORT, err);
-	tell_late(&reporter);
+	/* The last word of the initramfs may have fallen into a restart of the head. */
+	if (reporter.report.phase != PHASE_UP)
+		(void)report_send(&reporter, NULL);
+	wait_system(&reporter);
+	r = measure(&reporter.report, err);
+	tell_all(&reporter);
 	return r;
 }
 
