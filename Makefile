@@ -230,6 +230,7 @@ SRC_seeder := \
 	seeder/scanner.c \
 	seeder/seedapi.c \
 	seeder/seedcmd.c \
+	seeder/seedwords.c \
 	seeder/serve.c \
 	seeder/status.c \
 	seeder/statuscmd.c \

@@ -1,7 +1,8 @@
 /*
  * Owns the policy role, a process of the booted node: asks the seeders how the node may seed, about once a
- * minute, when one of them pokes it and when its own state changes, and lays the answer into the seed folder.
- * It has the seed role's rights, which are none, and sees no file but that folder's.
+ * minute, when one of them pokes it and when its own state changes, and lays the answer into the seed folder,
+ * with what each of them said: started anew, it goes on obeying one that is away. It has the seed role's
+ * rights, which are none, and sees no file but that folder's.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,6 +37,7 @@ struct keeper {
 	struct seedask ask;
 	struct in_addr seeders[BOOTARGS_SEEDERS_MAX]; /* who may poke */
 	struct seed_policy policy;
+	struct seedask saved; /* as it lies in the folder */
 	enum seed_state said;
 	uint64_t asked_ms;
 	unsigned failures;
@@ -62,6 +64,26 @@ static void take_policy(struct keeper *k, const struct seed_policy *p)
 		k->policy = *p;
 }
 
+static int is_saved(const struct keeper *k)
+{
+	for (size_t i = 0; i < k->ask.seeder_count; i++)
+		if (k->ask.has_said[i] != k->saved.has_said[i] || !same(&k->ask.said[i], &k->saved.said[i]))
+			return 0;
+	return 1;
+}
+
+static void save(struct keeper *k)
+{
+	struct err err = {0};
+
+	if (is_saved(k))
+		return;
+	if (seedask_save(&k->ask, &k->folder, &err) < 0)
+		log_warn("%s", err.text);
+	else
+		k->saved = k->ask;
+}
+
 /* While some seeder is silent it is asked again soon, at first: it may have been told something else. */
 static int ask(void *arg)
 {
@@ -71,14 +93,19 @@ static int ask(void *arg)
 	size_t answered = 0;
 	struct err err = {0};
 	uint64_t pause = EVERY_MS + backoff_random() % JITTER_MS;
+	unsigned pausers = seedask_pausers(&k->ask);
 
 	if (seedask(&k->ask, state, &answered, &p, &err) == 0)
 		take_policy(k, &p);
+	save(k);
 	k->failures = answered == k->ask.seeder_count ? 0 : k->failures + 1;
 	if (k->failures == 1)
 		log_warn("%s", err.text);
 	if (k->failures)
 		pause = backoff_ms(k->failures, backoff_random());
+	/* Each is to know whether another one has paused the node. */
+	if (answered && pausers != seedask_pausers(&k->ask))
+		pause = GAP_MS;
 	if (answered)
 		k->said = state;
 	k->asked_ms = monotonic_ms();
@@ -174,7 +201,13 @@ static int prepare(struct keeper *k, const struct policy_options *o, struct err 
 	if (listen_for_pokes(k, o->listen, &why) < 0)
 		log_warn("%s", why.text);
 	r = sandbox_enter(o->control, err);
-	return r == 0 ? seedfolder_policy(&k->folder, &k->policy, err) : r;
+	if (r == 0)
+		r = seedfolder_policy(&k->folder, &k->policy, err);
+	/* Without it the node obeys those that answer. */
+	if (r == 0 && seedask_load(&k->ask, &k->folder, &why) < 0)
+		log_warn("%s", why.text);
+	k->saved = k->ask;
+	return r;
 }
 
 static int keep(struct keeper *k, struct err *err)

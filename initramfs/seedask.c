@@ -40,20 +40,47 @@ static int join_all(const struct seedask *a, struct seed_policy *ret)
 	return any;
 }
 
+unsigned seedask_pausers(const struct seedask *a)
+{
+	unsigned mask = 0;
+
+	for (size_t i = 0; i < a->seeder_count; i++)
+		mask |= a->has_said[i] && a->said[i].paused ? 1U << i : 0;
+	return mask;
+}
+
+/* For the one that is asked. */
+static int format_question(
+	const struct seedask *a, size_t asked, enum seed_state state, struct buf *ret, struct err *err)
+{
+	struct seed_said said = {.state = state, .has_paused_by = 1};
+	_cleanup_buf_ struct buf by = {0};
+	unsigned mask = seedask_pausers(a) & ~(1U << asked);
+	int r = buf_puts(&by, "");
+
+	for (size_t i = 0; r == 0 && i < a->seeder_count; i++)
+		if (mask & 1U << i)
+			r = buf_printf(&by, "%s%s", by.len ? " " : "", a->seeders[i]);
+	(void)snprintf(said.node, sizeof(said.node), "%s", a->node);
+	(void)snprintf(said.mac, sizeof(said.mac), "%s", a->mac);
+	(void)snprintf(said.paused_by, sizeof(said.paused_by), "%s", r == 0 ? by.data : "");
+	if (r == 0)
+		r = seed_said_format(&said, ret);
+	return r < 0 ? err_oom(err, "the seed policy") : 0;
+}
+
 int seedask(struct seedask *a, enum seed_state state, size_t *ret_answered, struct seed_policy *ret,
 	struct err *err)
 {
-	_cleanup_buf_ struct buf question = {0};
-	struct seed_said said = {.state = state};
 	size_t answered = 0;
 	int r = -ENOENT;
 
-	(void)snprintf(said.node, sizeof(said.node), "%s", a->node);
-	(void)snprintf(said.mac, sizeof(said.mac), "%s", a->mac);
-	if (seed_said_format(&said, &question) < 0)
-		return err_oom(err, "the seed policy");
 	for (size_t i = 0; i < a->seeder_count; i++) {
-		r = ask_one(a->seeders[i], &question, &a->said[i], err);
+		_cleanup_buf_ struct buf question = {0};
+
+		r = format_question(a, i, state, &question, err);
+		if (r == 0)
+			r = ask_one(a->seeders[i], &question, &a->said[i], err);
 		if (r < 0)
 			continue;
 		a->has_said[i] = 1;
@@ -61,4 +88,55 @@ int seedask(struct seedask *a, enum seed_state state, size_t *ret_answered, stru
 	}
 	*ret_answered = answered;
 	return join_all(a, ret) ? 0 : r;
+}
+
+/* ---- the memory: a line for each seeder, its URL and its word ---- */
+
+static int take_line(struct seedask *a, char *line, struct err *err)
+{
+	char *policy = strchr(line, ' ');
+
+	if (!policy)
+		return err_set(err, EBADMSG, "wanted are lines of a URL and a policy");
+	*policy++ = '\0';
+	for (size_t i = 0; i < a->seeder_count; i++) {
+		int r;
+
+		if (strcmp(a->seeders[i], line) != 0)
+			continue;
+		r = seed_policy_parse(policy, strlen(policy), &a->said[i], err);
+		a->has_said[i] = r == 0;
+		return r;
+	}
+	return 0;
+}
+
+int seedask_load(struct seedask *a, const struct seedfolder *f, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char *rest, *line;
+	int r = seedfolder_heads(f, &text, err);
+
+	rest = text;
+	while (r == 0 && (line = strsep(&rest, "\n")))
+		if (*line)
+			r = take_line(a, line, err);
+	return r < 0 ? err_prefix(err, "what the seeders said") : 0;
+}
+
+int seedask_save(const struct seedask *a, const struct seedfolder *f, struct err *err)
+{
+	_cleanup_buf_ struct buf text = {0};
+	int r = buf_puts(&text, "");
+
+	for (size_t i = 0; r == 0 && i < a->seeder_count; i++) {
+		if (!a->has_said[i])
+			continue;
+		r = buf_printf(&text, "%s ", a->seeders[i]);
+		if (r == 0)
+			r = seed_policy_format(&a->said[i], &text);
+		if (r == 0)
+			r = buf_puts(&text, "\n");
+	}
+	return r < 0 ? err_oom(err, "the seed policy") : seedfolder_put_heads(f, &text, err);
 }

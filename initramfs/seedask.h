@@ -3,11 +3,12 @@
 #define INITRAMFS_SEEDASK_H
 
 #include "imager/base/err.h"
+#include "initramfs/seedfolder.h"
 #include "seeder/wire/bootargs.h"
 #include "seeder/wire/seed.h"
 
-/* What each seeder said last is kept: one that is away for a while goes on to count. Strings are the
- * caller's. */
+/* What each seeder said last is kept: one that is away for a while goes on to count. It lies in the seed
+ * folder, so that it outlives the process (seedask_load, seedask_save). Strings are the caller's. */
 struct seedask {
 	const char *node, *mac;
 	const char *seeders[BOOTARGS_SEEDERS_MAX]; /* base URLs */
@@ -23,5 +24,13 @@ struct seedask {
  */
 int seedask(struct seedask *a, enum seed_state state, size_t *ret_answered, struct seed_policy *ret,
 	struct err *err);
+
+/* A bit for each seeder whose last word is that the node is paused. */
+unsigned seedask_pausers(const struct seedask *a);
+
+/* What these seeders said last, as seedask_save left it; without that file nothing. -EBADMSG or the errno of
+ * reading. */
+int seedask_load(struct seedask *a, const struct seedfolder *f, struct err *err);
+int seedask_save(const struct seedask *a, const struct seedfolder *f, struct err *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "initramfs/sandbox.h"
 
 #define STATE_LIMIT 32
+#define HEADS_LIMIT 4096
 
 static int open_folder(const char *path, int *ret, struct err *err)
 {
@@ -112,6 +113,20 @@ int seedfolder_put_policy(const struct seedfolder *f, const struct seed_policy *
 	if (seed_policy_format(p, &text) < 0)
 		return err_oom(err, "the seed policy");
 	return put(f, "policy", &text, err);
+}
+
+int seedfolder_heads(const struct seedfolder *f, char **ret, struct err *err)
+{
+	int r = read_file_at(f->dir, "heads", HEADS_LIMIT, ret, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? err_set(err, -r, "the seed folder: heads: %s", strerror(-r)) : 0;
+}
+
+int seedfolder_put_heads(const struct seedfolder *f, const struct buf *text, struct err *err)
+{
+	return put(f, "heads", text, err);
 }
 
 enum seed_state seedfolder_state(const struct seedfolder *f)

@@ -1,12 +1,13 @@
 /*
  * What says on a node how it seeds: a folder below AGENT_RUN, watched by the seed role. Three hands write
- * there: the policy role (`policy`, as the head gave it, JSON of seeder/wire/seed.h), the node's Slurm prolog
- * and epilog
+ * there: the policy role (`policy`, what follows from all heads, JSON of seeder/wire/seed.h, and `heads`,
+ * what each of them said last, seedask.h), the node's Slurm prolog and epilog
  * (`jobs/JOBID`, an empty file for as long as the job runs), and the seed role itself (`state`, one word).
  */
 #ifndef INITRAMFS_SEEDFOLDER_H
 #define INITRAMFS_SEEDFOLDER_H
 
+#include "imager/base/buf.h"
 #include "imager/base/cleanup.h"
 #include "imager/base/err.h"
 #include "seeder/wire/seed.h"
@@ -29,6 +30,10 @@ void seedfolder_drain(int watch);
 /* All zero when there is none yet. -EBADMSG or the errno of reading it. */
 int seedfolder_policy(const struct seedfolder *f, struct seed_policy *ret, struct err *err);
 int seedfolder_put_policy(const struct seedfolder *f, const struct seed_policy *p, struct err *err);
+
+/* *ret: free(); NULL when there is none yet. */
+int seedfolder_heads(const struct seedfolder *f, char **ret, struct err *err);
+int seedfolder_put_heads(const struct seedfolder *f, const struct buf *text, struct err *err);
 
 /* SEED_UNKNOWN when nothing is written. */
 enum seed_state seedfolder_state(const struct seedfolder *f);

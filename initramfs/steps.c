@@ -245,7 +245,7 @@ static void ask_policy(struct agent *a)
 		ask.seeders[ask.seeder_count++] = a->args.seeders[i];
 	if (seedfolder_open(AGENT_SEED, &folder, &err) < 0 ||
 		seedask(&ask, SEED_UNKNOWN, &answered, &policy, &err) < 0 ||
-		seedfolder_put_policy(&folder, &policy, &err) < 0)
+		seedfolder_put_policy(&folder, &policy, &err) < 0 || seedask_save(&ask, &folder, &err) < 0)
 		log_warn("seeds without a policy: %s", err.text);
 }
 

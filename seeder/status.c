@@ -174,6 +174,8 @@ int status_seeding(struct status *s, const struct cluster *cluster, const struct
 	if (r < 0)
 		return r;
 	row->seeding = said->state;
+	row->has_paused_by = said->has_paused_by;
+	memcpy(row->paused_by, said->paused_by, sizeof(row->paused_by));
 	row->seen = now;
 	name_row(row, said->node);
 	return 0;
@@ -221,6 +223,7 @@ int status_offered(
 	/* A new boot begins: what the last one measured is over, its fault is not. */
 	before = row->last.phase;
 	row->seeding = SEED_UNKNOWN;
+	row->has_paused_by = 0;
 	row->last = (struct report){.phase = before, .failed = !offer->release};
 	memcpy(row->last.mac, row->mac, sizeof(row->last.mac));
 	name_row(row, node->name);

@@ -30,8 +30,10 @@ struct status_row {
 	/* The last fault stays until a phase after the one it happened in has succeeded. */
 	char error[REPORT_TEXT];
 	enum phase error_phase;
-	struct in_addr address;     /* where it was heard from since the start; 0.0.0.0: not yet */
-	enum seed_state seeding;    /* as it said since the start */
+	struct in_addr address;  /* where it was heard from since the start; 0.0.0.0: not yet */
+	enum seed_state seeding; /* as it said since the start */
+	int has_paused_by;       /* whether it also said which other seeders have paused it: */
+	char paused_by[SEED_BY_SIZE];
 	enum status_change changed; /* since the last flush */
 };
 

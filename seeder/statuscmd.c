@@ -13,6 +13,7 @@
 #include "imager/base/progress.h"
 #include "imager/base/text.h"
 #include "seeder/commands.h"
+#include "seeder/seedwords.h"
 #include "seeder/server.h"
 #include "seeder/wire/http.h"
 
@@ -128,30 +129,27 @@ static void format_progress(const json_t *node, int is_tty, char ret[BAR_WIDTH +
 		(void)snprintf(ret, BAR_WIDTH + 3, "%d%%", (int)(percent > 100 ? 100 : percent));
 }
 
-/* What is to be said of its seeding: nothing when it seeds and is to. */
-static const char *seeding_of(const json_t *node)
+static int add_seeding(const json_t *node, struct buf *line)
 {
-	const char *seeding = text_of(node, "seeding");
-
-	if (json_is_true(json_object_get(node, "seed_paused")))
-		return !strcmp(seeding, "on") ? "seeding to be paused" : "seeding paused";
-	if (!strcmp(seeding, "paused"))
-		return "seeding to be resumed";
-	if (!strcmp(seeding, "job"))
-		return "seeding paused for a job";
-	return !strcmp(seeding, "over") ? "seeding over" : "";
+	return seedwords_add(&(struct seedwords){.seeding = text_of(node, "seeding"),
+				     .paused = json_is_true(json_object_get(node, "seed_paused")),
+				     .by = json_string_value(json_object_get(node, "seed_paused_by"))},
+		line);
 }
 
 /* The state of a node that is well, else its fault. */
 static int add_state(const json_t *node, struct buf *line)
 {
 	const char *error = text_of(node, "error"), *units = text_of(node, "failed_units");
-	const char *state = text_of(node, "state"), *seeding = seeding_of(node);
+	const char *state = text_of(node, "state");
+	_cleanup_buf_ struct buf seeding = {0};
 
 	if (*error)
 		return buf_puts(line, error);
+	if (add_seeding(node, &seeding) < 0)
+		return -ENOMEM;
 	return buf_printf(line, "%s%s%s%s%s%s", state, *units ? " (failed: " : "", units, *units ? ")" : "",
-		*state && *seeding ? ", " : "", seeding);
+		*state && seeding.len ? ", " : "", seeding.len ? seeding.data : "");
 }
 
 static int format_node(const json_t *node, int is_tty, struct buf *line)

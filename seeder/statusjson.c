@@ -31,7 +31,7 @@ static json_t *node_of(const struct status *s, const struct status_row *row, con
 	const struct report *r = &row->last;
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:b,s:o,s:o,s:I,s:I,s:o,s:I,"
-			 "s:I,s:o,s:o,s:b}",
+			 "s:I,s:o,s:o,s:b,s:o}",
 		"node", json_clean(row->node), "mac", json_clean(row->mac), "group",
 		json_clean(node ? cluster->groups[node->group].name : ""), "rack",
 		json_clean(rack_of(row, node, cluster)), "phase", json_clean(phase_name(r->phase)), "percent",
@@ -42,7 +42,8 @@ static json_t *node_of(const struct status *s, const struct status_row *row, con
 		(json_int_t)r->bytes_from_seeder, "bytes_from_peers", (json_int_t)r->bytes_from_peers,
 		"boot_id", json_clean(r->boot_id), "agent_rss", (json_int_t)r->agent_rss, "bytes_by_http",
 		(json_int_t)r->bytes_by_http, "phases", phases_of(r), "seeding",
-		json_clean(seed_state_name(row->seeding)), "seed_paused", status_is_paused(s, row->node));
+		json_clean(seed_state_name(row->seeding)), "seed_paused", status_is_paused(s, row->node),
+		"seed_paused_by", row->has_paused_by ? json_clean(row->paused_by) : json_null());
 }
 
 static int add_node(

@@ -71,8 +71,8 @@ static int format(json_t *object, struct buf *ret)
 
 int seed_said_format(const struct seed_said *s, struct buf *ret)
 {
-	return format(json_pack("{s:s,s:s,s:s}", "node", s->node, "mac", s->mac, "state",
-			      seed_state_name(s->state)),
+	return format(json_pack("{s:s,s:s,s:s,s:s*}", "node", s->node, "mac", s->mac, "state",
+			      seed_state_name(s->state), "paused_by", s->has_paused_by ? s->paused_by : NULL),
 		ret);
 }
 
@@ -103,6 +103,21 @@ static int load(const char *data, size_t len, json_t **ret, struct err *err)
 	return 0;
 }
 
+/* Shown on a terminal: no more than what URLs of ours are made of. */
+static int take_paused_by(const json_t *value, struct seed_said *s, struct err *err)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789:/.-[] ";
+	const char *text = json_string_value(value);
+
+	if (!value)
+		return 0;
+	if (!text || strlen(text) >= sizeof(s->paused_by) || strspn(text, plain) != strlen(text))
+		return wrong("paused_by", "URLs of seeders, divided by spaces", err);
+	s->has_paused_by = 1;
+	memcpy(s->paused_by, text, strlen(text) + 1);
+	return 0;
+}
+
 int seed_said_parse(const char *data, size_t len, struct seed_said *ret, struct err *err)
 {
 	_cleanup_json_ json_t *root = NULL;
@@ -121,6 +136,9 @@ int seed_said_parse(const char *data, size_t len, struct seed_said *ret, struct 
 		return wrong("mac", "a MAC address", err);
 	if (!state || seed_state_parse(state, &s.state) < 0)
 		return wrong("state", "unknown, on, job, paused or over", err);
+	r = take_paused_by(json_object_get(root, "paused_by"), &s, err);
+	if (r < 0)
+		return r;
 	memcpy(s.node, node, strlen(node) + 1);
 	*ret = s;
 	return 0;

@@ -14,6 +14,7 @@
 #include "imager/base/buf.h"
 #include "imager/base/err.h"
 #include "imager/base/parse.h"
+#include "seeder/wire/bootargs.h"
 
 #define SEED_LIMIT     1024
 #define SEED_POKE_PORT 6882
@@ -49,11 +50,17 @@ enum seed_state seed_decide(const struct seed_policy *p, uint64_t uptime_s, size
 /* Pure. The stricter of each: a node with several seeders obeys them all. */
 struct seed_policy seed_join(const struct seed_policy *a, const struct seed_policy *b);
 
+#define SEED_BY_SIZE (BOOTARGS_SEEDERS_MAX * BOOTARGS_URL_SIZE)
+
 /* The node's question. */
 struct seed_said {
 	char node[64];
 	char mac[MAC_TEXT_SIZE];
 	enum seed_state state;
+	/* Base URLs, divided by spaces, of the seeders other than the one it asks whose last word was that it
+	 * is paused. Agents before this key do not say it. */
+	int has_paused_by;
+	char paused_by[SEED_BY_SIZE];
 };
 
 /* 0 or -ENOMEM; appends. */

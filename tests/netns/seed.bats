@@ -127,7 +127,7 @@ slurm() { # prolog|epilog JOB
 @test "who is down is paused when it boots; a restart of the head forgets nothing" {
 	ns head swarmboot seed pause 'n[001,003]'
 	[ "$(row n003 .seed_paused)/$(row n003 .seeding)" = true/unknown ]
-	[[ $(ns head swarmboot status n003) == *"seeding paused"* ]]
+	[[ $(ns head swarmboot status n003) == *"seeding to be paused"* ]]
 	reap "$head_pid"
 	serve
 	[ "$(row n001 .seed_paused)/$(row n002 .seed_paused)/$(row n003 .seed_paused)" = true/false/true ]
@@ -141,6 +141,65 @@ slurm() { # prolog|epilog JOB
 	# Its address is not in the cluster file, and the head was started since: it is known from its question.
 	ns head swarmboot seed resume n003
 	wait_for_line n003/seed.log '^seeds$' 2
+}
+
+# A second head of its own, on the same store.
+second_head() {
+	ns_host second head 10.77.0.2/24
+	cluster_file '{}' | sed 's/state: state/state: second/; s/br0, address: 10.77.0.1/eth0, dhcp: false, address: 10.77.0.2/' >second.yaml
+	spawn second second.log swarmboot serve --config second.yaml
+	wait_for_line second.log 'offers slurm:' 20
+}
+
+policy_of_two() {
+	spawn n001 n001/policy.log "$AGENT" policy --node n001 --mac 52:54:00:aa:00:01 --listen 10.77.0.11 \
+		--control "$PWD/n001/seed" --seeder $URL --seeder $SECOND
+	policy_pid=$spawned
+}
+
+at_second() { # JQ VALUE
+	SWARMBOOT_SERVER=$SECOND row_becomes n001 "$1" "$2"
+}
+
+words() { # SERVER: what status says behind the times
+	ns head swarmboot status n001 --server "$1" | sed -n 's/^n001 .*[0-9-][smhd]\? \{2,\}//p'
+}
+
+@test "two heads: each says who has paused the node, which stays so while that head is down and its role restarts" {
+	SECOND=http://10.77.0.2:8080
+	second_head
+	host 1
+	cp image n001/image/x
+	policy_of_two
+	role 1 seed --control "$PWD/n001/seed"
+	wait_for_line n001/seed.log '^seeds$' 10
+	at_second .seeding on
+	ns head swarmboot seed pause n001
+	row_becomes n001 .seeding paused
+	at_second .seeding paused
+	at_second .seed_paused_by $URL
+	[ "$(words $URL)" = "seeding paused" ]
+	[ "$(words $SECOND)" = "seeding paused by $URL" ]
+	ns second swarmboot seed pause n001
+	row_becomes n001 .seed_paused_by $SECOND
+	[ "$(words $URL)" = "seeding paused here and by $SECOND" ]
+	ns second swarmboot seed resume n001
+	row_becomes n001 .seed_paused_by ''
+
+	# The head that has paused it is gone; the role begins anew, and hears of no pause.
+	reap "$head_pid"
+	reap "$policy_pid" || true
+	policy_of_two
+	wait_for_line n001/policy.log 'warning: .*10.77.0.1:8080' 10
+	[ "$(jq -c .paused n001/seed/policy)" = true ]
+	[ "$(cat n001/seed/state)" = paused ]
+	serve
+	row_becomes n001 .seeding paused
+	ns head swarmboot seed resume n001
+	row_becomes n001 .seeding on
+	at_second .seeding on
+	[ -z "$(words $SECOND)" ]
+	[ "$(grep -c '^seeds$' n001/seed.log)" = 2 ]
 }
 
 @test "what is refused: nothing is changed" {

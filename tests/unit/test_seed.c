@@ -86,7 +86,30 @@ static void test_said_round(void **state)
 		assert_string_equal(got.node, said.node);
 		assert_string_equal(got.mac, said.mac);
 		assert_int_equal(got.state, said.state);
+		assert_false(got.has_paused_by);
 	}
+}
+
+static void test_paused_by(void **state)
+{
+	struct seed_said said = {.node = "n001",
+		.mac = MAC,
+		.has_paused_by = 1,
+		.paused_by = "http://10.0.0.1:8080 http://10.0.0.2:80"};
+	_cleanup_buf_ struct buf text = {0};
+	struct seed_said got = {0};
+
+	(void)state;
+	assert_int_equal(seed_said_format(&said, &text), 0);
+	assert_int_equal(seed_said_parse(text.data, text.len, &got, NULL), 0);
+	assert_true(got.has_paused_by);
+	assert_string_equal(got.paused_by, said.paused_by);
+	/* four seeders with the longest URLs still fit */
+	memset(said.node, 'n', sizeof(said.node) - 1);
+	memset(said.paused_by, 'x', sizeof(said.paused_by) - 1);
+	buf_release(&text);
+	assert_int_equal(seed_said_format(&said, &text), 0);
+	assert_int_equal(seed_said_parse(text.data, text.len, &got, NULL), 0);
 }
 
 #define POLICY "\"paused\":false,\"pause_for_job\":false,\"until\":0"
@@ -116,6 +139,10 @@ static void test_faults(void **state)
 		{"{" POLICY ",\"rate\":1,\"rate\":2}", "duplicate", "duplicate"},
 		{"{\"paused\":1}", "paused: wanted is true or false", "node"},
 		{"{" SAID ",\"state\":\"on\",\"later\":1}", "paused", NULL},
+		{"{" SAID ",\"state\":\"on\",\"paused_by\":\"\"}", "paused", NULL},
+		{"{" SAID ",\"state\":\"on\",\"paused_by\":[]}", "paused", "paused_by: wanted is URLs"},
+		{"{" SAID ",\"state\":\"on\",\"paused_by\":\"\\u001b[2J\"}", "paused",
+			"paused_by: wanted is URLs"},
 		{"{" SAID "}", "paused", "state: wanted is unknown, on, job, paused or over"},
 		{"{" SAID ",\"state\":\"off\"}", "paused", "state: wanted is"},
 		{"{\"node\":\"N1\",\"mac\":\"" MAC "\",\"state\":\"on\"}", "paused", "node: wanted is"},
@@ -157,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_policy_round),
 		cmocka_unit_test(test_said_round),
+		cmocka_unit_test(test_paused_by),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_too_large),
 	};

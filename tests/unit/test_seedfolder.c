@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "imager/base/io.h"
-#include "initramfs/seedfolder.h"
+#include "initramfs/seedask.h"
 #include "tests/unit/tempdir.h"
 
 static struct seedfolder open_at(void **state)
@@ -44,6 +44,46 @@ static void test_files(void **state)
 	seedfolder_close(&f);
 	f = open_at(state);
 	assert_int_equal(seedfolder_state(&f), SEED_JOB);
+}
+
+#define ONE "http://127.0.0.1:1" /* nobody listens there */
+#define TWO "http://127.0.0.1:2"
+
+/* A pause that one of two heads has told outlives the process, while that head is down. */
+static void test_heads(void **state)
+{
+	_cleanup_(seedfolder_close) struct seedfolder f = open_at(state);
+	struct seedask before = {.node = "n1",
+			       .mac = "52:54:00:aa:00:01",
+			       .seeders = {ONE, TWO},
+			       .seeder_count = 2,
+			       .said = {{.paused = 1, .until = 9}, {.rate = 5}},
+			       .has_said = {1, 1}},
+		       after = {.node = "n1",
+			       .mac = "52:54:00:aa:00:01",
+			       .seeders = {TWO, ONE},
+			       .seeder_count = 2};
+	_cleanup_free_ char *path = path_join(*state, "heads");
+	struct seed_policy p = {0};
+	struct err err = {0};
+	size_t answered = 9;
+
+	assert_int_equal(seedask_load(&after, &f, NULL), 0);
+	assert_int_equal(seedask(&after, SEED_ON, &answered, &p, &err), -ECONNREFUSED);
+	assert_int_equal(seedask_save(&before, &f, NULL), 0);
+	assert_int_equal(seedask_load(&after, &f, &err), 0);
+	assert_int_equal(seedask(&after, SEED_ON, &answered, &p, &err), 0);
+	assert_int_equal(answered, 0);
+	assert_true(p.paused);
+	assert_int_equal(p.rate, 5);
+	assert_int_equal(seedask_pausers(&after), 2);
+	/* one that is none of ours any more counts no longer */
+	after = (struct seedask){
+		.node = "n1", .mac = "52:54:00:aa:00:01", .seeders = {TWO}, .seeder_count = 1};
+	assert_int_equal(seedask_load(&after, &f, NULL), 0);
+	assert_int_equal(seedask_pausers(&after), 0);
+	assert_int_equal(write_file(path, &(struct file_content){TWO "\n", strlen(TWO) + 1, 0644}, NULL), 0);
+	assert_int_equal(seedask_load(&after, &f, &err), -EBADMSG);
 }
 
 static void flag(void **state, const char *job, int on)
@@ -96,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_test_in_dir(test_files),
+		unit_test_in_dir(test_heads),
 		unit_test_in_dir(test_jobs),
 	};
 

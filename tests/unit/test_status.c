@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "imager/base/text.h"
+#include "seeder/seedwords.h"
 #include "seeder/status.h"
 #include "tests/unit/cluster_sample.h"
 #include "tests/unit/tempdir.h"
@@ -371,13 +372,44 @@ static void test_pauses(void **state)
 	assert_int_equal(status_row(s, N1)->seeding, SEED_JOB);
 	assert_int_equal(status_row(s, N1)->seen, 9);
 	assert_int_equal(status_json(s, c, &text), 0);
-	assert_non_null(strstr(text.data, "\"seeding\":\"job\",\"seed_paused\":true"));
+	assert_non_null(
+		strstr(text.data, "\"seeding\":\"job\",\"seed_paused\":true,\"seed_paused_by\":null"));
 	memcpy(said.mac, N2, sizeof(said.mac));
 	assert_int_equal(status_seeding(s, c, &said, 9, NULL), -EPERM);
 	assert_int_equal(
 		status_offered(s, cluster_node_by_mac(c, N1), &(struct status_offer){.reason = "none"}, 10),
 		0);
 	assert_int_equal(status_row(s, N1)->seeding, SEED_UNKNOWN);
+}
+
+/* True with one head and with two, for a node that has spoken and for one that has not. */
+static void test_seeding_words(void **state)
+{
+	static const struct {
+		struct seedwords seed;
+		const char *words;
+	} rows[] = {
+		{{"on", 0, ""}, ""},
+		{{"unknown", 0, NULL}, ""},
+		{{"on", 1, ""}, "seeding to be paused"},
+		{{"unknown", 1, NULL}, "seeding to be paused"},
+		{{"paused", 1, ""}, "seeding paused"},
+		{{"paused", 0, ""}, "seeding to be resumed"},
+		{{"paused", 0, "http://a:80"}, "seeding paused by http://a:80"},
+		{{"paused", 1, "http://a:80"}, "seeding paused here and by http://a:80"},
+		{{"paused", 0, NULL}, "seeding paused"},
+		{{"job", 0, ""}, "seeding paused for a job"},
+		{{"job", 1, ""}, "seeding paused for a job, and to be paused"},
+		{{"over", 1, ""}, "seeding over"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_buf_ struct buf got = {0};
+
+		assert_int_equal(seedwords_add(&rows[i].seed, &got), 0);
+		assert_string_equal(got.len ? got.data : "", rows[i].words);
+	}
 }
 
 static void test_not_a_table(void **state)
@@ -406,6 +438,7 @@ int main(void)
 		unit_test_in_dir(test_json),
 		unit_test_in_dir(test_addresses),
 		unit_test_in_dir(test_pauses),
+		cmocka_unit_test(test_seeding_words),
 		unit_test_in_dir(test_not_a_table),
 	};
 
