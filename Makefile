@@ -231,6 +231,7 @@ SRC_seeder := \
 	seeder/seedapi.c \
 	seeder/seedcmd.c \
 	seeder/seedwords.c \
+	seeder/sender.c \
 	seeder/serve.c \
 	seeder/status.c \
 	seeder/statuscmd.c \

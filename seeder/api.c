@@ -15,6 +15,8 @@
 #define JSON   "application/json"
 #define BINARY "application/octet-stream"
 
+#define REFUSED_EVERY_MS 10000
+
 static uint64_t now_s(void)
 {
 	return (uint64_t)time(NULL);
@@ -24,6 +26,23 @@ static void fail(struct httpd_answer *answer, const struct err *err)
 {
 	log_error("cannot answer: %s", err->text);
 	httpd_sentence(answer, 500, err->text);
+}
+
+struct sender api_sender(const struct head *h, const struct httpd_request *q)
+{
+	return (struct sender){.cluster = h->cluster, .status = h->status, .from = q->from};
+}
+
+void api_refused(struct head *h, const struct err *why)
+{
+	uint64_t now = monotonic_ms();
+
+	h->refused++;
+	if (now < h->refused_from_ms)
+		return;
+	log_warn("refused: %s requests=%u", why->text, h->refused);
+	h->refused = 0;
+	h->refused_from_ms = now + REFUSED_EVERY_MS;
 }
 
 /* ---- boot scripts ---- */
@@ -65,6 +84,7 @@ static void get_boot(void *arg, const struct httpd_request *q, struct httpd_answ
 	struct boot_request request = {
 		.cluster = h->cluster, .catalog = h->catalog, .mac = mac, .from = q->from};
 	struct boot_answer boot;
+	struct sender sender;
 	struct err err = {0};
 
 	if (parse_mac(q->rest, mac) < 0) {
@@ -77,7 +97,8 @@ static void get_boot(void *arg, const struct httpd_request *q, struct httpd_answ
 	}
 	if (record(h, mac, &boot) < 0)
 		log_error("out of memory for the row of %s", mac);
-	status_seen_at(h->status, mac, q->from);
+	sender = api_sender(h, q);
+	sender_boots(&sender, mac);
 	answer->status = 200;
 }
 
@@ -245,19 +266,31 @@ static int is_new_release(const struct head *h, const struct status_row *row, co
 	       digest_parse(report->release, &release) == 0 && !catalog_release(h->catalog, &release);
 }
 
+/* One that boots anew may be elsewhere than before. */
+static int is_new_boot(const struct status_row *row, const struct report *report)
+{
+	return !row || (*report->boot_id && strcmp(row->last.boot_id, report->boot_id) != 0);
+}
+
 static int apply_report(struct head *h, const struct httpd_request *q, const struct report *report,
 	struct known *before, struct err *err)
 {
+	const struct cluster_node *node = cluster_node_by_mac(h->cluster, report->mac);
 	const struct status_row *row = status_row(h->status, report->mac);
-	int is_new = is_new_release(h, row, report), r;
+	const struct sender sender = api_sender(h, q);
+	int is_new = is_new_release(h, row, report), boots = is_new_boot(row, report), r;
 
+	if (node && sender_check_report(&sender, node, err) < 0) {
+		api_refused(h, err);
+		return -EPERM;
+	}
 	if (row) {
 		before->phase = row->last.phase;
 		memcpy(before->error, row->error, sizeof(before->error));
 	}
 	r = status_apply(h->status, h->cluster, report, now_s(), err);
 	if (r == 0)
-		status_seen_at(h->status, report->mac, q->from);
+		(boots ? sender_boots : sender_found)(&sender, report->mac);
 	if (r == 0 && is_new)
 		scanner_poke(h->scanner);
 	return r;

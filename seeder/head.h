@@ -17,6 +17,7 @@
 #include "seeder/mirror/mirror.h"
 #include "seeder/poke.h"
 #include "seeder/scanner.h"
+#include "seeder/sender.h"
 #include "seeder/server.h"
 #include "seeder/status.h"
 #include "seeder/swarm/swarm.h"
@@ -53,6 +54,8 @@ struct head {
 	struct dnsmasq *dnsmasq;
 	struct mirror *mirror; /* NULL: it follows nobody */
 	struct poker *poker;
+	uint64_t refused_from_ms; /* the next refusal that is logged; anyone can have requests refused */
+	unsigned refused;         /* since the last one that was */
 };
 
 /* reload.c. The cluster file and the keys it names; -EINVAL or the errno of reading with a sentence. */
@@ -75,6 +78,9 @@ int offers_list(const struct head *h, struct buf *ret);
 
 /* api.c. Ends with a NULL method; its functions take the head. */
 extern const struct httpd_route api_routes[];
+struct sender api_sender(const struct head *h, const struct httpd_request *q);
+/* Logs why somebody may not speak for a node, at most once in a while. */
+void api_refused(struct head *h, const struct err *why);
 /* The node at an address, or NULL. */
 const struct cluster_node *api_node_at(const struct head *h, struct in_addr address);
 /* The rack of an address, for the tracker; arg is the head. */

@@ -28,6 +28,8 @@ static struct seed_policy policy_of(const struct head *h, const struct cluster_n
 void seedapi_ask(void *head, const struct httpd_request *q, struct httpd_answer *answer)
 {
 	struct head *h = head;
+	const struct sender sender = api_sender(h, q);
+	const struct cluster_node *node;
 	struct seed_said said;
 	struct seed_policy policy;
 	struct err err = {0};
@@ -37,14 +39,19 @@ void seedapi_ask(void *head, const struct httpd_request *q, struct httpd_answer 
 		httpd_sentence(answer, 400, err.text);
 		return;
 	}
-	r = status_seeding(h->status, h->cluster, &said, (uint64_t)time(NULL), &err);
+	node = cluster_node_by_mac(h->cluster, said.mac);
+	r = node ? sender_check_ask(&sender, node, &err) : 0;
+	if (r < 0)
+		api_refused(h, &err);
+	else
+		r = status_seeding(h->status, h->cluster, &said, (uint64_t)time(NULL), &err);
 	if (r < 0) {
 		httpd_sentence(answer, r == -ENOENT ? 404 : r == -EPERM ? 403 : 500, err.text);
 		return;
 	}
-	status_seen_at(h->status, said.mac, q->from);
+	sender_found(&sender, said.mac);
 	poker_asked(h->poker, q->from);
-	policy = policy_of(h, cluster_node_by_mac(h->cluster, said.mac));
+	policy = policy_of(h, node);
 	answer->status = seed_policy_format(&policy, &answer->body) < 0 ? 500 : 200;
 	answer->type = "application/json";
 }
@@ -96,17 +103,6 @@ void seedapi_reloaded(struct head *h, const struct cluster *before)
 }
 
 /* ---- the administrator ---- */
-
-/* A connection that has one of our own addresses at its other end was made on this host. */
-static int is_from_here(const struct cluster *c, struct in_addr from)
-{
-	if (ntohl(from.s_addr) >> 24 == 127)
-		return 1;
-	for (size_t i = 0; i < c->network_count; i++)
-		if (c->networks[i].address.s_addr == from.s_addr)
-			return 1;
-	return 0;
-}
 
 #define PAUSE_FORM "{\"nodes\": HOSTLIST, \"paused\": true or false}"
 
@@ -169,10 +165,11 @@ void seedapi_pause(void *head, const struct httpd_request *q, struct httpd_answe
 	struct head *h = head;
 	_cleanup_hostlist_ struct hostlist nodes = {0};
 	_cleanup_buf_ struct buf unknown = {0};
+	const struct sender sender = api_sender(h, q);
 	struct err err = {0};
 	int paused = 0;
 
-	if (!is_from_here(h->cluster, q->from)) {
+	if (!sender_is_here(&sender)) {
 		httpd_sentence(answer, 403, "nodes are paused from the head itself alone");
 		return;
 	}

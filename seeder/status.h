@@ -30,7 +30,7 @@ struct status_row {
 	/* The last fault stays until a phase after the one it happened in has succeeded. */
 	char error[REPORT_TEXT];
 	enum phase error_phase;
-	struct in_addr address;  /* where it was heard from since the start; 0.0.0.0: not yet */
+	struct in_addr address;  /* where it is, when the cluster file does not say; 0.0.0.0: not known */
 	enum seed_state seeding; /* as it said since the start */
 	int has_paused_by;       /* whether it also said which other seeders have paused it: */
 	char paused_by[SEED_BY_SIZE];
@@ -99,7 +99,7 @@ void status_row_apply(struct status_row *row, const struct report *report, uint6
 /* All rows, sorted by MAC; borrowed until the next change. */
 const struct status_row *const *status_rows(const struct status *s, size_t *ret_count);
 
-/* Where a MAC's request came from, and back. */
+/* Where a MAC is (sender.h), and back. */
 void status_seen_at(struct status *s, const char *mac, struct in_addr address);
 const struct status_row *status_row_at(const struct status *s, struct in_addr address);
 

@@ -1,6 +1,7 @@
 /* Owns the SQLite file of the node table: its schema and its statements. Knows nothing of what rows mean. */
 #include "seeder/statusdb.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -32,6 +33,9 @@ static int fault(const struct statusdb *db, struct err *err)
 	return err_set(err, EIO, "%s: %s", db->path, sqlite3_errmsg(db->db));
 }
 
+/* What files of before lack. */
+static const char address_column[] = "ALTER TABLE nodes ADD COLUMN address TEXT NOT NULL DEFAULT ''";
+
 static int run(struct statusdb *db, const char *sql, struct err *err)
 {
 	return sqlite3_exec(db->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fault(db, err);
@@ -57,6 +61,15 @@ static int prepare(struct statusdb *db, const char *sql, sqlite3_stmt **ret, str
 	return sqlite3_prepare_v2(db->db, sql, -1, ret, NULL) == SQLITE_OK ? 0 : fault(db, err);
 }
 
+static int add_columns(struct statusdb *db, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int has = sqlite3_prepare_v2(db->db, "SELECT address FROM nodes", -1, &s, NULL) == SQLITE_OK;
+
+	(void)sqlite3_finalize(s);
+	return has ? 0 : run(db, address_column, err);
+}
+
 int statusdb_open(const char *path, struct statusdb **ret, struct err *err)
 {
 	_cleanup_(statusdb_close_p) struct statusdb *db = calloc(1, sizeof(*db));
@@ -70,7 +83,12 @@ int statusdb_open(const char *path, struct statusdb **ret, struct err *err)
 	(void)sqlite3_busy_timeout(db->db, 2000);
 	r = run(db, schema, err);
 	if (r == 0)
-		r = prepare(db, "INSERT OR REPLACE INTO nodes VALUES(?,?,?,?,?,?,?)", &db->put, err);
+		r = add_columns(db, err);
+	if (r == 0)
+		r = prepare(db,
+			"INSERT OR REPLACE INTO nodes(mac,node,since,seen,error,error_phase,report,address)"
+			" VALUES(?,?,?,?,?,?,?,?)",
+			&db->put, err);
 	if (r == 0)
 		r = prepare(db, "DELETE FROM nodes WHERE mac=?", &db->remove, err);
 	if (r == 0)
@@ -93,7 +111,7 @@ static void column_text(sqlite3_stmt *s, int column, char *ret, size_t size)
 /* 0 when the row is none of ours. */
 static int row_of(sqlite3_stmt *s, struct status_row *ret)
 {
-	char phase[32];
+	char phase[32], address[INET_ADDRSTRLEN];
 	const char *report;
 
 	column_text(s, 0, ret->mac, sizeof(ret->mac));
@@ -104,6 +122,9 @@ static int row_of(sqlite3_stmt *s, struct status_row *ret)
 	column_text(s, 5, phase, sizeof(phase));
 	if (parse_mac(ret->mac, ret->mac) < 0 || phase_parse(phase, &ret->error_phase) < 0)
 		return 0;
+	column_text(s, 7, address, sizeof(address));
+	if (inet_pton(AF_INET, address, &ret->address) != 1)
+		ret->address.s_addr = INADDR_ANY;
 	report = (const char *)sqlite3_column_text(s, 6);
 	if (report && *report && report_parse(report, strlen(report), &ret->last, NULL) < 0)
 		return 0;
@@ -116,7 +137,8 @@ int statusdb_load(
 	struct statusdb *db, int (*each)(void *arg, const struct status_row *row), void *arg, struct err *err)
 {
 	sqlite3_stmt *s = NULL;
-	int r = prepare(db, "SELECT mac,node,since,seen,error,error_phase,report FROM nodes", &s, err);
+	int r = prepare(
+		db, "SELECT mac,node,since,seen,error,error_phase,report,address FROM nodes", &s, err);
 	int step = SQLITE_DONE;
 
 	while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
@@ -190,7 +212,10 @@ int statusdb_put(struct statusdb *db, const struct status_row *row, struct err *
 {
 	_cleanup_buf_ struct buf report = {0};
 	sqlite3_stmt *s = db->put;
+	char address[INET_ADDRSTRLEN] = "";
 
+	if (row->address.s_addr != INADDR_ANY)
+		(void)inet_ntop(AF_INET, &row->address, address, sizeof(address));
 	if (*row->node && report_format(&row->last, &report) < 0)
 		return err_oom(err, db->path);
 	(void)sqlite3_bind_text(s, 1, row->mac, -1, SQLITE_STATIC);
@@ -200,6 +225,7 @@ int statusdb_put(struct statusdb *db, const struct status_row *row, struct err *
 	(void)sqlite3_bind_text(s, 5, row->error, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_text(s, 6, phase_name(row->error_phase), -1, SQLITE_STATIC);
 	(void)sqlite3_bind_text(s, 7, report.data ? report.data : "", -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(s, 8, address, -1, SQLITE_STATIC);
 	return step_once(db, s, err);
 }
 

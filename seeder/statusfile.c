@@ -15,6 +15,9 @@ static int take_loaded(void *arg, const struct status_row *loaded)
 	if (!row)
 		return -ENOMEM;
 	*row = *loaded;
+	row->address.s_addr = INADDR_ANY;
+	statusplace_put(&s->places, row, loaded->address);
+	row->changed = STATUS_CLEAN;
 	memcpy(row->last.mac, row->mac, sizeof(row->last.mac));
 	return 0;
 }

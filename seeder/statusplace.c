@@ -45,6 +45,7 @@ void statusplace_take_out(struct statusplace *p, struct status_row *row)
 	p->count--;
 	memmove(p->rows + place, p->rows + place + 1, (p->count - place) * sizeof(*p->rows));
 	row->address.s_addr = INADDR_ANY;
+	row->changed = STATUS_CHANGED;
 }
 
 void statusplace_free_up(struct statusplace *p, struct in_addr address)
@@ -82,4 +83,5 @@ void statusplace_put(struct statusplace *p, struct status_row *row, struct in_ad
 	p->rows[place] = row;
 	p->count++;
 	row->address = address;
+	row->changed = STATUS_CHANGED;
 }

@@ -220,6 +220,25 @@ words() { # SERVER: what status says behind the times
 	[ "$(ns n002 curl -s $URL/v1/seed -d '{"node":"n001","mac":"52:54:00:aa:00:02","state":"on"}' -o /dev/null -w '%{http_code}')" = 403 ]
 	[ "$(ns n002 curl -s $URL/v1/seed -d '{"node":"n009","mac":"52:54:00:aa:00:09","state":"on"}' -o /dev/null -w '%{http_code}')" = 404 ]
 	[ "$(ns n002 curl -s $URL/v1/seed -d '{' -o /dev/null -w '%{http_code}')" = 400 ]
-	[ "$(ns n002 curl -s $URL/v1/seed -d '{"node":"n001","mac":"52:54:00:aa:00:01","state":"on"}' | jq -c .)" = \
-		'{"pause_for_job":false,"paused":true,"rate":0,"until":0}' ]
+	# A node's question is taken from its own address alone, or from the head, and moves nobody's address.
+	local ask='{"node":"n001","mac":"52:54:00:aa:00:01","state":"over"}' policy='{"pause_for_job":false,"paused":true,"rate":0,"until":0}'
+	run -0 ns n002 curl -s $URL/v1/seed -w ' %{http_code}' -d "$ask"
+	[ "${output//$'\n'/}" = '10.77.0.12 may not speak for node n001: that is the address of n002 403' ]
+	wait_for_line log 'refused: 10.77.0.12 may not speak for node n001: that is the address of n002 requests=1' 2
+	[ "$(row n001 .seeding)" = unknown ]
+	[ "$(ns n002 curl -s $URL/v1/report -d '{"node":"n001","mac":"52:54:00:aa:00:01","phase":"up"}' -o /dev/null -w '%{http_code}')" = 403 ]
+	[ "$(row n001 .phase)" = unknown ]
+	[ "$(ns head curl -s http://127.0.0.1:8080/v1/seed -d "$ask" | jq -c .)" = "$policy" ]
+	host 1
+	[ "$(ns n001 curl -s $URL/v1/seed -d "$ask" | jq -c .)" = "$policy" ]
+	[ "$(row n001 .seeding)" = over ]
+	# n003 has no address in the cluster file: it is where it booted, also after a restart of the head
+	host 3
+	ns n003 curl -s -o /dev/null "$URL/v1/boot/52:54:00:aa:00:03.ipxe"
+	reap "$head_pid"
+	serve
+	ip -n "$NS_PREFIX-n003" address add 10.77.0.99/24 dev eth0
+	ask='{"node":"n003","mac":"52:54:00:aa:00:03","state":"on"}'
+	[ "$(ns n003 curl -s --interface 10.77.0.99 $URL/v1/seed -d "$ask")" = '10.77.0.99 may not speak for node n003: it is at 10.77.0.13' ]
+	[ "$(ns n003 curl -s --interface 10.77.0.13 $URL/v1/seed -d "$ask" | jq -c .paused)" = false ]
 }
