@@ -209,6 +209,7 @@ SRC_seeder := \
 	seeder/gccmd.c \
 	seeder/gcneeds.c \
 	seeder/http.c \
+	seeder/httppeers.c \
 	seeder/httpsend.c \
 	seeder/httpworker.c \
 	seeder/ipxe.c \

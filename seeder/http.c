@@ -15,6 +15,7 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/log.h"
+#include "seeder/httppeers.h"
 #include "seeder/httpsend.h"
 #include "seeder/httpworker.h"
 
@@ -34,11 +35,20 @@ struct request {
 	struct MHD_Connection *connection;
 };
 
+/* A thread with what libmicrohttpd's callbacks about connections want to know. */
+struct line {
+	struct httpd *httpd;
+	struct httpworker worker;
+	struct in_addr asked; /* counted by on_accept and not begun yet */
+	int has_asked;
+};
+
 struct httpd {
 	struct httpd_options options;
-	struct httpworker workers[HTTPD_THREADS_MAX];
+	struct line lines[HTTPD_THREADS_MAX];
 	pthread_mutex_t lock;
 	atomic_uint connections;
+	struct httppeers peers;
 };
 
 void httpd_lock(struct httpd *h)
@@ -207,17 +217,39 @@ static void on_completed(
 	free(req);
 }
 
+/*
+ * libmicrohttpd has a bound by address, too, but one for each daemon, so for each thread. A connection is
+ * counted here, before it is one, so that threads cannot exceed the bound together. It begins in the same
+ * call; where it does not (no memory) nobody is told, and what was counted for it is taken back at the
+ * thread's next one.
+ */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, socklen_t len)
+{
+	struct line *l = cls;
+
+	if (l->has_asked)
+		httppeers_drop(&l->httpd->peers, l->asked);
+	l->has_asked = 0;
+	if (len < sizeof(struct sockaddr_in) || address->sa_family != AF_INET)
+		return MHD_NO;
+	l->asked = ((const struct sockaddr_in *)(const void *)address)->sin_addr;
+	l->has_asked = httppeers_take(&l->httpd->peers, l->asked);
+	return l->has_asked ? MHD_YES : MHD_NO;
+}
+
 static void on_connection(
 	void *cls, struct MHD_Connection *c, void **state, enum MHD_ConnectionNotificationCode code)
 {
-	struct httpd *h = cls;
+	struct line *l = cls;
 
-	(void)c;
 	(void)state;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		(void)atomic_fetch_add(&h->connections, 1);
-	else
-		(void)atomic_fetch_sub(&h->connections, 1);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		l->has_asked = 0;
+		(void)atomic_fetch_add(&l->httpd->connections, 1);
+		return;
+	}
+	(void)atomic_fetch_sub(&l->httpd->connections, 1);
+	httppeers_drop(&l->httpd->peers, client_of(c));
 }
 
 /* ---- start and stop ---- */
@@ -248,30 +280,30 @@ static int listen_on(uint16_t port, struct err *err)
 }
 
 /* With a share of the connections, and a descriptor of its own for the one listening socket. */
-static struct MHD_Daemon *start_daemon(struct httpd *h, int listening)
+static struct MHD_Daemon *start_daemon(struct line *l, int listening)
 {
-	const struct httpd_options *o = &h->options;
+	const struct httpd_options *o = &l->httpd->options;
 	int fd = fcntl(listening, F_DUPFD_CLOEXEC, 0);
 	struct MHD_Daemon *daemon;
 
 	if (fd < 0)
 		return NULL;
-	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, o->port, NULL, NULL,
-		on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, o->port, on_accept, l,
+		on_request, l->httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
-		o->connections / o->threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT, PEER_LIMIT / o->threads,
-		MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+		o->connections / o->threads, MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+		NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, l, MHD_OPTION_END);
 	if (!daemon)
 		(void)close(fd);
 	return daemon;
 }
 
-static int start_worker(struct httpd *h, struct httpworker *w, int listening)
+static int start_line(struct line *l, int listening)
 {
-	struct MHD_Daemon *daemon = start_daemon(h, listening);
-	int r = daemon ? httpworker_start(w, daemon) : -EIO;
+	struct MHD_Daemon *daemon = start_daemon(l, listening);
+	int r = daemon ? httpworker_start(&l->worker, daemon) : -EIO;
 
 	if (r < 0 && daemon)
 		MHD_stop_daemon(daemon);
@@ -282,16 +314,18 @@ int httpd_start(const struct httpd_options *options, struct httpd **ret, struct 
 {
 	_cleanup_close_ int fd = listen_on(options->port, err);
 	struct httpd *h = fd < 0 ? NULL : calloc(1, sizeof(*h));
+	int r;
 
 	if (!h)
 		return fd < 0 ? fd : err_oom(err, "the HTTP server");
 	h->options = *options;
 	(void)pthread_mutex_init(&h->lock, NULL);
-	for (unsigned i = 0; i < options->threads; i++) {
-		int r = start_worker(h, &h->workers[i], fd);
-
-		if (r == 0)
-			continue;
+	r = httppeers_init(&h->peers, options->connections, PEER_LIMIT);
+	for (unsigned i = 0; r == 0 && i < options->threads; i++) {
+		h->lines[i].httpd = h;
+		r = start_line(&h->lines[i], fd);
+	}
+	if (r < 0) {
 		httpd_stop(h);
 		return err_set(err, -r, "cannot start the HTTP server on port %u", options->port);
 	}
@@ -304,7 +338,8 @@ void httpd_stop(struct httpd *h)
 	if (!h)
 		return;
 	for (size_t i = 0; i < HTTPD_THREADS_MAX; i++)
-		httpworker_stop(&h->workers[i]);
+		httpworker_stop(&h->lines[i].worker);
+	httppeers_release(&h->peers);
 	(void)pthread_mutex_destroy(&h->lock);
 	free(h);
 }
