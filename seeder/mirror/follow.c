@@ -192,6 +192,33 @@ static void follow_channel(const struct follow *f, const struct channels *list, 
 		note(&(struct turn){.f = f, .name = channel}, why);
 }
 
+static int is_followed(const struct catalog_wish *wish, const char *channel)
+{
+	for (size_t i = 0; i < wish->channel_count; i++)
+		if (!strcmp(wish->channels[i], channel))
+			return 1;
+	return 0;
+}
+
+/* The groups of the two files may differ, but hardly ever on purpose: nodes of such a group boot from there
+ * alone. */
+static void tell_others(const struct follow *f, const struct channels *list)
+{
+	_cleanup_buf_ struct buf others = {0};
+
+	for (size_t i = 0; i < list->row_count; i++) {
+		const char *channel = list->rows[i].channel;
+
+		if (*channel && !is_followed(f->wish, channel))
+			(void)buf_printf(&others, "%s%s", others.len ? ", " : "", channel);
+	}
+	if (mirror_state_others(f->state, others.data ? others.data : ""))
+		log_warn("mirror: %s has groups with %s, and no group of the cluster file here has that: it "
+			 "is not "
+			 "followed",
+			f->url, others.data);
+}
+
 /* Channels first: what nodes still run of older releases is only for those that boot it this moment. */
 static void follow_list(const struct follow *f, const struct channels *list)
 {
@@ -243,6 +270,7 @@ void follow_round(const struct follow *f)
 		log_info("mirror: follows %s channels=%zu", f->url, list.row_count);
 		f->changed(f->arg);
 	}
+	tell_others(f, &list);
 	mirror_state_begin(f->state);
 	look(f, &list);
 	if (atomic_load(f->stop))

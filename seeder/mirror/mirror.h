@@ -51,9 +51,9 @@ void mirror_poke(struct mirror *m);
 void mirror_reason(struct mirror *m, const char *channel, char ret[ERR_TEXT_MAX]);
 
 /*
- * {"url", "heard", "fault", "behind": [{"channel", "reason"}], "part", "done", "size"}: when the other seeder
- * was heard of last (seconds since 1970, 0 for never), why not since, what is not in step, and what is being
- * brought. A new reference, or NULL: out of memory.
+ * {"url", "heard", "fault", "behind": [{"channel", "reason"}], "others", "part", "done", "size"}: when the
+ * other seeder was heard of last (seconds since 1970, 0 for never), why not since, what is not in step, what
+ * it offers and this one does not follow, and what is being brought. A new reference, or NULL: out of memory.
  */
 json_t *mirror_value(struct mirror *m);
 

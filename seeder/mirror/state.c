@@ -185,6 +185,19 @@ int mirror_state_in_step(struct mirror_state *s)
 	return in_step;
 }
 
+int mirror_state_others(struct mirror_state *s, const char *others)
+{
+	char now[sizeof(s->others)];
+	int is_news;
+
+	(void)snprintf(now, sizeof(now), "%s", others);
+	lock(s);
+	is_news = *now && strcmp(s->others, now) != 0;
+	memcpy(s->others, now, sizeof(now));
+	unlock(s);
+	return is_news;
+}
+
 void mirror_state_progress(struct mirror_state *s, const char *what, uint64_t done, uint64_t size)
 {
 	lock(s);
@@ -232,9 +245,9 @@ json_t *mirror_state_value(struct mirror_state *s)
 	json_t *value;
 
 	lock(s);
-	value = json_pack("{s:s,s:I,s:o,s:o*,s:s,s:I,s:I}", "url", s->url, "heard", (json_int_t)s->heard,
-		"fault", json_clean(s->fault), "behind", behind_value(s), "part", s->part, "done",
-		(json_int_t)s->done, "size", (json_int_t)s->size);
+	value = json_pack("{s:s,s:I,s:o,s:o*,s:o,s:s,s:I,s:I}", "url", s->url, "heard", (json_int_t)s->heard,
+		"fault", json_clean(s->fault), "behind", behind_value(s), "others", json_clean(s->others),
+		"part", s->part, "done", (json_int_t)s->done, "size", (json_int_t)s->size);
 	unlock(s);
 	return value;
 }

@@ -32,7 +32,8 @@ struct mirror_state {
 	size_t id_count;
 	struct mirror_goal *goals;
 	size_t goal_count;
-	char part[64]; /* "": nothing is being brought */
+	char others[ERR_TEXT_MAX]; /* channels of the other seeder that no group here has, divided by ", " */
+	char part[64];             /* "": nothing is being brought */
 	uint64_t done, size;
 };
 
@@ -57,6 +58,10 @@ int mirror_state_note(struct mirror_state *s, const char *name, const char *reas
 void mirror_state_retry(struct mirror_state *s);
 /* Nothing is behind. */
 int mirror_state_in_step(struct mirror_state *s);
+
+/* What the other seeder offers and this one does not follow; copied. 1: that is news and something, else 0.
+ */
+int mirror_state_others(struct mirror_state *s, const char *others);
 
 /* what: copied; "" for nothing. */
 void mirror_state_progress(struct mirror_state *s, const char *what, uint64_t done, uint64_t size);

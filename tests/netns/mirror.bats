@@ -142,6 +142,18 @@ row() { # JQ: of n001 in the mirror's node table
 	becomes 0 health '.mirror.behind | length'
 }
 
+@test "groups that differ from the head's are told of, in the log and in health" {
+	sed -i 's/^groups:/&\n  gpu: {channel: "k3s:stable"}/' head/cluster.yaml
+	sed -i 's/^groups:/&\n  old: {channel: "slurm:7"}/' mirror/cluster.yaml
+	release slurm one
+	swarmboot tag slurm stable
+	start_head
+	start_mirror
+	wait_for_line mirror.log 'mirror: .* has groups with k3s:stable, and no group of the cluster file here has that' 10
+	wait_for_line mirror.log 'mirror: slurm:7: .* does not offer it: none of its groups has it' 10
+	[ "$(health '.mirror | "\(.others) \(.behind[0].channel)"')" = "k3s:stable slurm:7" ]
+}
+
 @test "a transfer that was interrupted goes on where it was" {
 	head -c 8000000 /dev/urandom >root
 	FIXTURE_ROOT=root release slurm one

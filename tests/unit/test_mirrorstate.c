@@ -110,12 +110,27 @@ static void test_told(void **state)
 	mirror_state_release(&s);
 }
 
+static void test_others(void **state)
+{
+	struct mirror_state s;
+
+	(void)state;
+	assert_int_equal(mirror_state_init(&s, URL), 0);
+	assert_int_equal(mirror_state_others(&s, ""), 0);
+	assert_int_equal(mirror_state_others(&s, "gpu:stable"), 1);
+	assert_int_equal(mirror_state_others(&s, "gpu:stable"), 0);
+	assert_int_equal(mirror_state_others(&s, ""), 0);
+	assert_int_equal(mirror_state_others(&s, "gpu:stable"), 1);
+	mirror_state_release(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_return),
 		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
