@@ -319,12 +319,14 @@ static void post_report(void *arg, const struct httpd_request *q, struct httpd_a
 	answer->status = 204;
 }
 
+/* Written without the lock: it takes long. */
 static void get_nodes(void *arg, const struct httpd_request *q, struct httpd_answer *answer)
 {
 	struct head *h = arg;
+	const struct status_guard guard = head_guard(q->httpd);
+	int r = status_json(h->status, &h->cluster, &guard, &answer->body);
 
-	(void)q;
-	answer->status = status_json(h->status, h->cluster, &answer->body) < 0 ? 500 : 200;
+	answer->status = r < 0 ? 500 : 200;
 	answer->type = JSON;
 }
 
@@ -380,7 +382,7 @@ const struct httpd_route api_routes[] = {
 	{"POST", "/v1/report", NULL, REPORT_LIMIT, post_report, 1},
 	{"POST", "/v1/seed", NULL, SEED_LIMIT, seedapi_ask, 0},
 	{"POST", "/v1/pause", NULL, PAUSE_LIMIT, seedapi_pause, 0},
-	{"GET", "/v1/nodes", NULL, 0, get_nodes, 0},
+	{"GET", "/v1/nodes", NULL, 0, get_nodes, 1},
 	{"GET", "/v1/health", NULL, 0, get_health, 0},
 	{0},
 };

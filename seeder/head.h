@@ -58,6 +58,22 @@ struct head {
 	unsigned refused;         /* since the last one that was */
 };
 
+/* The server's lock as the node table's guard. */
+static inline void head_lock(void *httpd)
+{
+	httpd_lock(httpd);
+}
+
+static inline void head_unlock(void *httpd)
+{
+	httpd_unlock(httpd);
+}
+
+static inline struct status_guard head_guard(struct httpd *httpd)
+{
+	return (struct status_guard){head_lock, head_unlock, httpd};
+}
+
 /* reload.c. The cluster file and the keys it names; -EINVAL or the errno of reading with a sentence. */
 int head_load(
 	const char *config, struct cluster **ret_cluster, struct minisign_keyring *ret_ring, struct err *err);

@@ -38,21 +38,11 @@ static int start_folders(struct head *h, struct err *err)
 	return r == 0 ? store_open(h->cluster->store, 1, &store, err) : r;
 }
 
-static void guard_lock(void *arg)
-{
-	httpd_lock(arg);
-}
-
-static void guard_unlock(void *arg)
-{
-	httpd_unlock(arg);
-}
-
 /* Takes a tenth of the time at most: ten thousand rows that change all the time are written more rarely. */
 static int on_flush(void *arg)
 {
 	struct head *h = arg;
-	const struct status_guard guard = {guard_lock, guard_unlock, h->http};
+	const struct status_guard guard = head_guard(h->http);
 	struct err err = {0};
 	uint64_t begun = monotonic_ms();
 

@@ -45,8 +45,8 @@ int status_open(const char *db, struct status **ret, struct err *err);
 void status_close(struct status *s);
 DEFINE_CLEANUP(struct status *, status_close)
 
-/* What keeps others off the table: all functions but status_flush are called with it held, or there is none.
- */
+/* What keeps others off the table: all functions but status_flush and status_json are called with it held, or
+ * there is none. */
 struct status_guard {
 	void (*lock)(void *arg), (*unlock)(void *arg);
 	void *arg;
@@ -106,8 +106,13 @@ const struct status_row *status_row_at(const struct status *s, struct in_addr ad
 /* NULL when there is none. */
 const struct status_row *status_row(const struct status *s, const char *mac);
 
-/* Appends {"nodes":[...]}: the cluster's nodes in the order of its file, then the discovered. 0 or -ENOMEM.
+/*
+ * Appends {"nodes":[...]}: the cluster's nodes in the order of its file, then the discovered. Takes the guard
+ * (NULL: none) only to list the rows and to copy some at a time; *cluster is looked at under it, as it may be
+ * another one each time. So each row is of one moment, but not all of the same. 0, or -ENOMEM with a part
+ * appended.
  */
-int status_json(const struct status *s, const struct cluster *cluster, struct buf *ret);
+int status_json(const struct status *s, struct cluster *const *cluster, const struct status_guard *guard,
+	struct buf *ret);
 
 #endif

@@ -64,12 +64,6 @@ static void take_batch(struct status *s, struct batch *b)
 		memcpy(b->last, b->rows[b->count - 1].mac, sizeof(b->last));
 }
 
-static void guard(const struct status_guard *g, int on)
-{
-	if (g)
-		(on ? g->lock : g->unlock)(g->arg);
-}
-
 /* A transaction of what begin has begun. */
 static int finish(struct statusdb *db, int r, struct err *err)
 {
@@ -110,17 +104,17 @@ static int write_removed(struct status *s, const struct status_guard *g, struct 
 	size_t all, count;
 	int r;
 
-	guard(g, 1);
+	status_hold(g);
 	removed = calloc(s->removed_count + 1, sizeof(*removed));
 	count = copy_removed(s, removed, &all);
-	guard(g, 0);
+	status_let_go(g);
 	r = removed ? remove_rows(s->db, removed, count, err) : err_oom(err, "the node table");
 	if (r < 0 || !all)
 		return r;
-	guard(g, 1);
+	status_hold(g);
 	s->removed_count -= all;
 	memmove(s->removed, s->removed + all, s->removed_count * sizeof(*s->removed));
-	guard(g, 0);
+	status_let_go(g);
 	return 0;
 }
 
@@ -151,13 +145,13 @@ static int write_rows(struct status *s, const struct status_guard *g, struct err
 	if (!b)
 		return err_oom(err, "the node table");
 	do {
-		guard(g, 1);
+		status_hold(g);
 		take_batch(s, b);
-		guard(g, 0);
+		status_let_go(g);
 		r = write_batch(s, b, err);
-		guard(g, 1);
+		status_hold(g);
 		settle_rows(s, r < 0 ? STATUS_CHANGED : STATUS_CLEAN);
-		guard(g, 0);
+		status_let_go(g);
 	} while (r == 0 && b->count == BATCH);
 	return r;
 }
@@ -174,9 +168,9 @@ int status_flush(struct status *s, const struct status_guard *g, struct err *err
 {
 	int r;
 
-	guard(g, 1);
+	status_hold(g);
 	r = has_changes(s);
-	guard(g, 0);
+	status_let_go(g);
 	if (!r)
 		return 0;
 	r = write_removed(s, g, err);

@@ -17,6 +17,19 @@ struct status {
 	struct pauses paused;
 };
 
+/* Takes the guard and gives it back; NULL: there is none. */
+static inline void status_hold(const struct status_guard *g)
+{
+	if (g)
+		g->lock(g->arg);
+}
+
+static inline void status_let_go(const struct status_guard *g)
+{
+	if (g)
+		g->unlock(g->arg);
+}
+
 /* Where the MAC is or belongs. */
 size_t status_place_of(const struct status *s, const char *mac);
 /* A row for a MAC that has none; NULL: out of memory. */

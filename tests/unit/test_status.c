@@ -311,7 +311,7 @@ static void test_json(void **state)
 	r.phase_count = 1;
 	assert_int_equal(status_apply(s, c, &r, 7, NULL), 0);
 	assert_int_equal(status_discovered(s, "02:00:00:00:00:01", 8), 0);
-	assert_int_equal(status_json(s, c, &text), 0);
+	assert_int_equal(status_json(s, &c, NULL, &text), 0);
 	root = json_loads(text.data, 0, NULL);
 	nodes = json_object_get(root, "nodes");
 	assert_int_equal(json_array_size(nodes), 4);
@@ -328,6 +328,68 @@ static void test_json(void **state)
 	node = json_array_get(nodes, 3);
 	assert_string_equal(json_string_value(json_object_get(node, "phase")), "discovered");
 	json_decref(root);
+}
+
+/* The cluster file is read again in the middle: its nodes are gone, a discovered MAC is one now. */
+struct reloader {
+	struct status *status;
+	struct cluster *cluster, *next;
+	int held, locks;
+};
+
+static void reload_lock(void *arg)
+{
+	struct reloader *r = arg;
+
+	assert_int_equal(r->held++, 0);
+	if (++r->locks != 3)
+		return;
+	assert_int_equal(status_sync(r->status, r->next), 0);
+	cluster_free(r->cluster);
+	r->cluster = TAKE(r->next);
+}
+
+static void reload_unlock(void *arg)
+{
+	struct reloader *r = arg;
+
+	assert_int_equal(--r->held, 0);
+}
+
+static void test_json_while_reloading(void **state)
+{
+	static const char other[] = SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS
+		"nodes:\n  n009: {mac: \"02:00:00:00:00:c7\", group: k3s, rack: r9}\n";
+	struct reloader r = {.cluster = sample_cluster(state)};
+	const struct status_guard guard = {reload_lock, reload_unlock, &r};
+	_cleanup_(status_close_p) struct status *s = open_table(state, r.cluster);
+	_cleanup_buf_ struct buf text = {0};
+	char mac[MAC_TEXT_SIZE];
+	json_t *root, *nodes, *node;
+
+	for (unsigned i = 0; i < 200; i++) {
+		(void)snprintf(mac, sizeof(mac), "02:00:00:00:00:%02x", i);
+		assert_int_equal(status_discovered(s, mac, 8), 0);
+	}
+	r.status = s;
+	assert_int_equal(load_cluster(state, other, &r.next, NULL), 0);
+	assert_int_equal(status_json(s, &r.cluster, &guard, &text), 0);
+	assert_int_equal(r.locks, 5); /* the list, and 203 rows by 64 */
+	root = json_loads(text.data, 0, NULL);
+	nodes = json_object_get(root, "nodes");
+	assert_int_equal(json_array_size(nodes), 203);
+	node = json_array_get(nodes, 0);
+	assert_string_equal(json_string_value(json_object_get(node, "rack")), "r2");
+	node = json_array_get(nodes, 202);
+	assert_string_equal(json_string_value(json_object_get(node, "node")), "n009");
+	assert_string_equal(json_string_value(json_object_get(node, "group")), "k3s");
+	assert_string_equal(json_string_value(json_object_get(node, "rack")), "r9");
+	json_decref(root);
+	buf_release(&text);
+	text = (struct buf){0};
+	assert_int_equal(status_json(s, &r.cluster, NULL, &text), 0);
+	assert_null(strstr(text.data, "n001"));
+	cluster_free(r.cluster);
 }
 
 static void test_addresses(void **state)
@@ -371,7 +433,7 @@ static void test_pauses(void **state)
 	assert_int_equal(status_seeding(s, c, &said, 9, NULL), 0);
 	assert_int_equal(status_row(s, N1)->seeding, SEED_JOB);
 	assert_int_equal(status_row(s, N1)->seen, 9);
-	assert_int_equal(status_json(s, c, &text), 0);
+	assert_int_equal(status_json(s, &c, NULL, &text), 0);
 	assert_non_null(
 		strstr(text.data, "\"seeding\":\"job\",\"seed_paused\":true,\"seed_paused_by\":null"));
 	memcpy(said.mac, N2, sizeof(said.mac));
@@ -436,6 +498,7 @@ int main(void)
 		unit_test_in_dir(test_revenant_stays),
 		unit_test_in_dir(test_sync),
 		unit_test_in_dir(test_json),
+		unit_test_in_dir(test_json_while_reloading),
 		unit_test_in_dir(test_addresses),
 		unit_test_in_dir(test_pauses),
 		cmocka_unit_test(test_seeding_words),
