@@ -226,6 +226,7 @@ SRC_seeder := \
 	seeder/poke.c \
 	seeder/policy.c \
 	seeder/policychoice.c \
+	seeder/policyrank.c \
 	seeder/reload.c \
 	seeder/policytree.c \
 	seeder/scanner.c \
@@ -368,6 +369,12 @@ $(STORM): $(call obj,tests/bench/storm.c) $(call ar,agent wire format base)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,wire format base)
 
+# The head's tables at many nodes.
+TABLES := $(B)/tests/tables
+$(TABLES): $(call obj,tests/bench/tables.c) $(call ar,seeder swarm wire format base)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call libs,seeder swarm wire format base)
+
 # A thin main over the swarm and the tracker, for tests/netns/swarm.bats.
 SWARM_PEER := $(B)/tests/swarm_peer
 $(SWARM_PEER): $(call obj,tests/netns/swarm_peer.c) $(call ar,seeder swarm wire format base)
@@ -441,6 +448,12 @@ bench-capacity: deps
 	@$(MAKE) --no-print-directory deps DEPS='$(BENCH_DEPS)'
 	@$(MAKE) --no-print-directory VARIANT=release all build/release/tests/fixture_release build/release/tests/storm
 	tests/bench/capacity
+
+# The policy with 10,000 nodes in one rack, and the node table.
+.PHONY: bench-tables
+bench-tables: deps
+	@$(MAKE) --no-print-directory VARIANT=release build/release/tests/tables
+	build/release/tests/tables
 
 # Writes docs/scale.md anew, with what build/bench/ has by now.
 .PHONY: scale

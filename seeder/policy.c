@@ -94,11 +94,13 @@ size_t policy_count(const struct policy *p, const uint8_t infohash[20])
 void policy_pause(struct policy *p, struct in_addr address, int paused)
 {
 	for (size_t i = 0; i < p->count; i++) {
-		const struct torrent *t = &p->torrents[i];
+		struct torrent *t = &p->torrents[i];
 		size_t place = torrent_place(t, address);
 
-		if (torrent_has(t, place, address))
-			t->peers[place]->paused = paused;
+		if (!torrent_has(t, place, address))
+			continue;
+		t->peers[place]->paused = paused;
+		torrent_rank(t, t->peers[place]);
 	}
 }
 
@@ -131,7 +133,7 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 {
 	/* It was rebooted: what it is handed then is chosen anew. */
 	if (a->left > peer->left)
-		peer_detach(peer);
+		peer_detach(t, peer);
 	peer_measure(t, peer, a->downloaded, now);
 	if (a->left != peer->left || a->downloaded != peer->downloaded)
 		peer->progressed = now;
@@ -146,7 +148,8 @@ static void update(struct torrent *t, struct peer *peer, const struct policy_ann
 	peer->seen = now;
 	peer->suspect = 0;
 	if (peer->complete || peer->rack < 0)
-		peer_detach(peer);
+		peer_detach(t, peer);
+	torrent_rank(t, peer);
 }
 
 static void hand_out(const struct peer *peer, struct policy_answer *ret)

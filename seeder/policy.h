@@ -34,7 +34,7 @@
 #define POLICY_INTERVAL_COMPLETE_S 30
 #define POLICY_CHAINS_MAX          64
 #define POLICY_PEERS_MAX           8
-/* Bounds of memory: about 120 bytes a peer. Who comes on top is answered but not remembered. */
+/* Bounds of memory: about 240 bytes a peer. Who comes on top is answered but not remembered. */
 #define POLICY_PEERS_LIMIT     32768 /* a torrent */
 #define POLICY_STRANGERS_LIMIT 256   /* of these, clients that are no nodes */
 #define POLICY_TORRENTS_LIMIT  256

@@ -24,16 +24,6 @@ static int is_silent(const struct peer *peer, uint64_t now)
 	return !peer->complete && now - peer->seen > STALL_MS;
 }
 
-/* Smaller is better: who feeds fewest, then who is complete, then who has most. */
-static int is_better(const struct peer *a, const struct peer *b)
-{
-	if (!b)
-		return 1;
-	if (a->children != b->children)
-		return a->children < b->children;
-	return a->left < b->left;
-}
-
 /* Not much slower than the fastest has been. */
 static int is_swift(const struct torrent *t, const struct peer *peer)
 {
@@ -52,50 +42,57 @@ static int is_brake(const struct torrent *t, const struct peer *peer, uint64_t n
 	return is_slow(t, peer, now) && peer->upstream && is_swift(t, peer->upstream);
 }
 
-/*
- * May feed the peer: a node that is there, is no brake, has at least what the peer had one announce ago (what
- * others have is just as old) and is not below it.
- */
-static int can_feed(
-	const struct torrent *t, const struct peer *candidate, const struct peer *peer, uint64_t now)
+/* Of those that have enough: is there, is no brake and is not below the peer. */
+static int can_feed(const struct torrent *t, struct peer *candidate, const struct peer *peer, uint64_t now)
 {
-	if (candidate == peer || candidate->rack < 0 || candidate->suspect || candidate->paused)
+	if (candidate == peer || candidate == peer->upstream || is_silent(candidate, now))
 		return 0;
-	if (is_brake(t, candidate, now))
-		return 0;
-	if (is_silent(candidate, now) || candidate->left > peer->before)
-		return 0;
-	return candidate != peer->upstream && !peer_is_below(candidate, peer);
+	return !is_brake(t, candidate, now) && !peer_is_below(t, candidate, peer);
 }
 
 enum who { ANYBODY, ONLY_COMPLETE };
 
-static struct peer *better_one(const struct torrent *t, const struct peer *peer, struct peer *candidate,
-	struct peer *best, uint64_t now)
+/*
+ * The first of the rack's rank that can. It is to have at least what the peer had one announce ago, as what
+ * others have is just as old.
+ */
+static struct peer *best_of(
+	const struct torrent *t, const struct rank *rank, const struct peer *peer, enum who who, uint64_t now)
 {
-	return is_better(candidate, best) && can_feed(t, candidate, peer, now) ? candidate : best;
+	const uint64_t most = who == ONLY_COMPLETE ? 0 : peer->before;
+	size_t i = 0;
+
+	while (i < rank->count) {
+		struct peer *candidate = rank->peers[i];
+
+		if (candidate->left > most)
+			i = rank_of_children(rank, candidate->children + 1);
+		else if (can_feed(t, candidate, peer, now))
+			return candidate;
+		else
+			i++;
+	}
+	return NULL;
 }
 
 static struct peer *best_neighbour(
 	const struct torrent *t, const struct peer *peer, enum who who, uint64_t now)
 {
-	struct peer *best = NULL;
-
-	for (struct peer *c = torrent_rack(t, peer->rack); c; c = c->neighbour)
-		if (who == ANYBODY || c->complete)
-			best = better_one(t, peer, c, best, now);
-	return best;
+	return best_of(t, &t->racks[peer->rack].rank, peer, who, now);
 }
 
-/* Looks at all there are, so only the first of a rack may ask. */
+/* Looks at every rack, so only the first of one may ask. */
 static struct peer *best_elsewhere(
 	const struct torrent *t, const struct peer *peer, enum who who, uint64_t now)
 {
 	struct peer *best = NULL;
 
-	for (size_t i = 0; i < t->count; i++)
-		if (t->peers[i]->rack != peer->rack && (who == ANYBODY || t->peers[i]->complete))
-			best = better_one(t, peer, t->peers[i], best, now);
+	for (size_t i = 0; i < t->rack_count; i++) {
+		struct peer *c = (int)i == peer->rack ? NULL : best_of(t, &t->racks[i].rank, peer, who, now);
+
+		if (c && (!best || rank_compare(c, best) < 0))
+			best = c;
+	}
 	return best;
 }
 
@@ -206,26 +203,33 @@ static struct peer *way_around(const struct torrent *t, const struct peer *peer,
 	return over->children <= (over->rack < 0 ? t->chains : 1) ? over : NULL;
 }
 
-static void place(struct peer *peer, struct peer *upstream, uint64_t now)
+static void place(struct torrent *t, struct peer *peer, struct peer *upstream, uint64_t now)
 {
 	if (upstream)
-		peer_attach(peer, upstream, now);
+		peer_attach(t, peer, upstream, now);
 	else
-		peer_detach(peer);
+		peer_detach(t, peer);
 }
 
-void policy_settle(const struct torrent *t, struct peer *peer, uint64_t now)
+static void blame(struct torrent *t, struct peer *up, uint64_t now)
+{
+	up->suspect = 1;
+	up->suspected = now;
+	torrent_rank(t, up);
+}
+
+void policy_settle(struct torrent *t, struct peer *peer, uint64_t now)
 {
 	struct peer *up = peer->upstream, *around;
 	int stalled = idle_ms(peer, now) > STALL_MS;
 
+	t->search++;
 	if (!up || up->paused || (stalled && is_silent(up, now))) {
-		place(peer, first_upstream(t, peer, now), now);
+		place(t, peer, first_upstream(t, peer, now), now);
 	} else if (stalled && is_to_blame(up, peer, now)) {
-		up->suspect = 1;
-		up->suspected = now;
-		peer_attach(peer, other_upstream(t, peer, now), now);
+		blame(t, up, now);
+		peer_attach(t, peer, other_upstream(t, peer, now), now);
 	} else if ((around = way_around(t, peer, now))) {
-		peer_attach(peer, around, now);
+		peer_attach(t, peer, around, now);
 	}
 }

@@ -5,6 +5,6 @@
 #include "seeder/policytree.h"
 
 /* Gives a leecher of a rack its upstream, keeps the one it has, or leaves it without one for now. */
-void policy_settle(const struct torrent *t, struct peer *peer, uint64_t now);
+void policy_settle(struct torrent *t, struct peer *peer, uint64_t now);
 
 #endif

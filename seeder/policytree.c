@@ -16,6 +16,8 @@ void torrent_release(struct torrent *t)
 		free(t->peers[i]);
 	for (size_t i = 0; i < t->seeder_count; i++)
 		free(t->seeders[i]);
+	for (size_t i = 0; i < t->rack_count; i++)
+		rank_release(&t->racks[i].rank);
 	free(t->peers);
 	free(t->racks);
 	free(t->seeders);
@@ -61,27 +63,59 @@ void peer_measure(struct torrent *t, struct peer *peer, uint64_t downloaded, uin
 	peer->mark = downloaded;
 }
 
-void peer_detach(struct peer *peer)
+void torrent_rank(struct torrent *t, struct peer *peer)
 {
-	if (peer->upstream)
-		peer->upstream->children--;
-	peer->upstream = NULL;
+	if (peer->rack < 0)
+		return;
+	if (peer->paused || peer->suspect)
+		rank_take_out(&t->racks[peer->rack].rank, peer);
+	else
+		rank_put(&t->racks[peer->rack].rank, peer);
 }
 
-void peer_attach(struct peer *peer, struct peer *upstream, uint64_t now)
+void peer_detach(struct torrent *t, struct peer *peer)
 {
-	peer_detach(peer);
+	struct peer *up = peer->upstream;
+
+	if (!up)
+		return;
+	peer->upstream = NULL;
+	*peer->link = peer->next;
+	if (peer->next)
+		peer->next->link = peer->link;
+	up->children--;
+	torrent_rank(t, up);
+}
+
+void peer_attach(struct torrent *t, struct peer *peer, struct peer *upstream, uint64_t now)
+{
+	peer_detach(t, peer);
 	peer->upstream = upstream;
 	peer->placed = now;
+	peer->next = upstream->child;
+	if (peer->next)
+		peer->next->link = &peer->next;
+	peer->link = &upstream->child;
+	upstream->child = peer;
 	upstream->children++;
+	torrent_rank(t, upstream);
 }
 
-int peer_is_below(const struct peer *peer, const struct peer *root)
+int peer_is_below(const struct torrent *t, struct peer *peer, const struct peer *root)
 {
-	for (; peer; peer = peer->upstream)
-		if (peer == root)
-			return 1;
-	return 0;
+	struct peer *end = peer;
+	int is_below;
+
+	if (!root->children)
+		return 0;
+	while (end && end != root && end->searched != t->search)
+		end = end->upstream;
+	is_below = end == root || (end && end->is_below);
+	for (; peer != end; peer = peer->upstream) {
+		peer->searched = t->search;
+		peer->is_below = is_below;
+	}
+	return is_below;
 }
 
 size_t torrent_place(const struct torrent *t, struct in_addr address)
@@ -106,67 +140,63 @@ int torrent_has(const struct torrent *t, size_t place, struct in_addr address)
 
 static void leave_rack(struct torrent *t, struct peer *peer)
 {
-	t->strangers -= peer->rack < 0;
-	if (!peer->link)
+	if (peer->rack < 0) {
+		t->strangers--;
 		return;
-	*peer->link = peer->neighbour;
-	if (peer->neighbour)
-		peer->neighbour->link = peer->link;
-	peer->link = NULL;
+	}
+	rank_take_out(&t->racks[peer->rack].rank, peer);
+	t->racks[peer->rack].count--;
 }
 
 static int grow_racks(struct torrent *t, size_t count)
 {
-	struct peer **grown = realloc(t->racks, count * sizeof(struct peer *));
+	struct rack *grown;
 
+	if (count <= t->rack_count)
+		return 0;
+	grown = realloc(t->racks, count * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
+	memset(grown + t->rack_count, 0, (count - t->rack_count) * sizeof(*grown));
 	t->racks = grown;
-	while (t->rack_count < count)
-		grown[t->rack_count++] = NULL;
-	/* The array may have moved. */
-	for (size_t i = 0; i < t->rack_count; i++)
-		if (grown[i])
-			grown[i]->link = &grown[i];
+	t->rack_count = count;
+	return 0;
+}
+
+/* With room for it in the rank, so that nothing later can fail. */
+static int join_rack(struct torrent *t, struct peer *peer, int rack)
+{
+	int r = grow_racks(t, (size_t)rack + 1);
+
+	if (r == 0)
+		r = rank_reserve(&t->racks[rack].rank, t->racks[rack].count + 1);
+	if (r < 0)
+		return r;
+	t->racks[rack].count++;
+	peer->rack = rack;
 	return 0;
 }
 
 int torrent_set_rack(struct torrent *t, struct peer *peer, int rack)
 {
-	struct peer **link;
 	int r = 0;
 
 	if (peer->rack == rack)
 		return 0;
 	leave_rack(t, peer);
-	if (rack >= 0 && (size_t)rack >= t->rack_count)
-		r = grow_racks(t, (size_t)rack + 1);
-	peer->rack = r == 0 ? rack : -1;
+	peer->rack = -1;
+	if (rack >= 0)
+		r = join_rack(t, peer, rack);
 	t->strangers += peer->rack < 0;
-	if (peer->rack < 0)
-		return r;
-	for (link = &t->racks[rack]; *link && (*link)->at.address.s_addr < peer->at.address.s_addr;)
-		link = &(*link)->neighbour;
-	peer->neighbour = *link;
-	if (*link)
-		(*link)->link = &peer->neighbour;
-	peer->link = link;
-	*link = peer;
-	return 0;
-}
-
-struct peer *torrent_rack(const struct torrent *t, int rack)
-{
-	return rack >= 0 && (size_t)rack < t->rack_count ? t->racks[rack] : NULL;
+	return r;
 }
 
 /* Children stay where they are, without an upstream: the next announce of each finds it another. */
 static void forget(struct torrent *t, struct peer *peer)
 {
-	peer_detach(peer);
-	for (size_t i = 0; peer->children && i < t->count; i++)
-		if (t->peers[i]->upstream == peer)
-			peer_detach(t->peers[i]);
+	peer_detach(t, peer);
+	while (peer->child)
+		peer_detach(t, peer->child);
 	leave_rack(t, peer);
 	t->complete -= peer->complete != 0;
 	free(peer);
@@ -186,14 +216,37 @@ static int is_expired(const struct peer *peer, uint64_t now)
 	return now - peer->seen > EXPIRE_MS(peer->complete ? POLICY_INTERVAL_COMPLETE_S : POLICY_INTERVAL_S);
 }
 
+/* Out of the ranks all at once: after a power cut it may be everybody. */
+static size_t condemn(struct torrent *t, uint64_t now)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (!is_expired(t->peers[i], now))
+			continue;
+		t->peers[i]->suspect = 1;
+		count++;
+	}
+	for (size_t i = 0; count && i < t->rack_count; i++)
+		rank_sift(&t->racks[i].rank);
+	return count;
+}
+
 void torrent_sweep(struct torrent *t, uint64_t now)
 {
+	size_t kept = 0;
+
 	if (now - t->swept < SWEEP_MS)
 		return;
 	t->swept = now;
-	for (size_t i = t->count; i > 0; i--)
-		if (is_expired(t->peers[i - 1], now))
-			torrent_remove(t, i - 1);
+	if (!condemn(t, now))
+		return;
+	for (size_t i = 0; i < t->count; i++)
+		if (is_expired(t->peers[i], now))
+			forget(t, t->peers[i]);
+		else
+			t->peers[kept++] = t->peers[i];
+	t->count = kept;
 }
 
 int torrent_is_full(const struct torrent *t, int rack)
