@@ -28,7 +28,9 @@ static int get(const struct bring *b, const char *suffix, size_t limit, struct b
 		return err_oom(err, "a release");
 	}
 	return http_get(
-		&(struct http_request){.url = url, .limit = limit, .timeout_s = MIRROR_QUIET_S}, ret, err);
+		&(struct http_request){
+			.url = url, .limit = limit, .timeout_s = MIRROR_QUIET_S, .cut = b->cut},
+		ret, err);
 }
 
 static int check_digest(const struct bring *b, const struct buf *manifest, struct err *err)
@@ -135,7 +137,8 @@ static int get_parts(
 			.part = parts[i].part,
 			.progress = on_progress,
 			.arg = (void *)(uintptr_t)b,
-			.stop = b->stop};
+			.stop = b->stop,
+			.cut = b->cut};
 
 		if (!parts[i].is_here)
 			e = part_fetch(&fetch, err);

@@ -29,6 +29,7 @@ struct bring {
 	int (*progress)(const char *what, uint64_t done, uint64_t size, void *arg);
 	void *arg;
 	const atomic_int *stop; /* as of digest_fd */
+	struct tcp_cut *cut;    /* as of http_get */
 };
 
 /*

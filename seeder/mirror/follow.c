@@ -29,7 +29,9 @@ static int get_list(const struct follow *f, struct channels *ret, struct err *er
 		url = NULL;
 		return err_oom(err, "the channels");
 	}
-	r = http_get(&(struct http_request){.url = url, .limit = CHANNELS_LIMIT, .timeout_s = MIRROR_QUIET_S},
+	r = http_get(
+		&(struct http_request){
+			.url = url, .limit = CHANNELS_LIMIT, .timeout_s = MIRROR_QUIET_S, .cut = f->cut},
 		&text, err);
 	if (r < 0)
 		return r;
@@ -91,7 +93,8 @@ static int bring(struct turn *t, struct store *store, struct store_release *ret,
 		.begin = on_begin,
 		.progress = on_progress,
 		.arg = t,
-		.stop = f->stop};
+		.stop = f->stop,
+		.cut = f->cut};
 	uint64_t began = monotonic_ms();
 	int r = bring_release(&b, ret, err);
 
@@ -167,7 +170,7 @@ static void try_row(const struct follow *f, const char *name, const struct chann
 	if (r <= 0 || atomic_load(f->stop))
 		return;
 	r = take(&turn, &err);
-	if (r == -ECANCELED)
+	if (r < 0 && atomic_load(f->stop))
 		return;
 	if (r < 0 && !err.code)
 		(void)err_set(&err, -r, "%s", strerror(-r));
@@ -260,6 +263,8 @@ void follow_round(const struct follow *f)
 	struct err err = {0};
 
 	if (ask(f, &list, &err) < 0) {
+		if (atomic_load(f->stop))
+			return;
 		if (mirror_state_fault(f->state, err.text)) {
 			log_warn("mirror: %s; what is here is served on", err.text);
 			f->changed(f->arg);

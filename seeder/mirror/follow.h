@@ -8,12 +8,14 @@
 #include "seeder/blobproof.h"
 #include "seeder/catalog.h"
 #include "seeder/mirror/state.h"
+#include "seeder/wire/tcp.h"
 
 struct follow {
 	const char *url, *id;
 	const struct catalog_wish *wish;
 	struct mirror_state *state;
 	const atomic_int *stop;     /* set: end soon */
+	struct tcp_cut *cut;        /* cut after that */
 	void (*changed)(void *arg); /* the state has news */
 	void *arg;
 	struct blobproof *proof; /* the round's own */

@@ -12,6 +12,7 @@
 #include "imager/base/log.h"
 #include "seeder/mirror/follow.h"
 #include "seeder/mirror/state.h"
+#include "seeder/wire/tcp.h"
 
 struct mirror {
 	struct mirror_options options;
@@ -21,6 +22,7 @@ struct mirror {
 	pthread_t thread;
 	int running, again;
 	atomic_int stop;
+	struct tcp_cut cut;
 	struct catalog_wish wish; /* the thread's while it runs */
 };
 
@@ -35,7 +37,8 @@ static void *round_thread(void *arg)
 		.arg = m->options.arg,
 		.wish = &m->wish,
 		.state = &m->state,
-		.stop = &m->stop});
+		.stop = &m->stop,
+		.cut = &m->cut});
 	(void)!write(m->done_fd, &one, sizeof(one));
 	return NULL;
 }
@@ -80,7 +83,7 @@ int mirror_start(
 {
 	struct mirror *m = calloc(1, sizeof(*m));
 
-	if (!m || mirror_state_init(&m->state, options->url) < 0) {
+	if (!m || mirror_state_init(&m->state, options->url) < 0 || tcp_cut_init(&m->cut) < 0) {
 		free(m);
 		return err_oom(err, "the mirror");
 	}
@@ -101,6 +104,7 @@ void mirror_stop(struct mirror *m)
 	if (!m)
 		return;
 	atomic_store(&m->stop, 1);
+	tcp_cut(&m->cut);
 	if (m->running)
 		(void)pthread_join(m->thread, NULL);
 	catalog_wish_release(&m->wish);
@@ -111,6 +115,7 @@ void mirror_stop(struct mirror *m)
 		(void)close(m->done_fd);
 	}
 	mirror_state_release(&m->state);
+	tcp_cut_release(&m->cut);
 	free(m);
 }
 

@@ -38,8 +38,9 @@ int mirror_check_url(const char *url, const struct cluster *self, struct err *er
 /* The first round starts at once. Call after loop_add_signal: it starts threads. */
 int mirror_start(
 	struct loop *loop, const struct mirror_options *options, struct mirror **ret, struct err *err);
-/* Waits for a round that runs: while the other seeder hangs, up to MIRROR_QUIET_S. Takes NULL. */
+/* How long the other seeder may say nothing. */
 #define MIRROR_QUIET_S 5
+/* Ends a round that runs, whatever it is at. Takes NULL. */
 void mirror_stop(struct mirror *m);
 
 /* A round soon, and whatever failed is tried again: keys or groups have changed. On the loop. */

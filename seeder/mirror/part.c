@@ -98,6 +98,7 @@ static int get_rest(struct transfer *t, struct err *err)
 				   .offset = t->done,
 				   .size = f->part->size,
 				   .timeout_s = MIRROR_QUIET_S,
+				   .cut = f->cut,
 				   .sink = take_bytes,
 				   .arg = t},
 		err);

@@ -10,6 +10,7 @@
 
 #include "imager/base/err.h"
 #include "imager/format/release.h"
+#include "seeder/wire/tcp.h"
 
 struct part_fetch {
 	const char *url;    /* of the seeder */
@@ -20,6 +21,7 @@ struct part_fetch {
 	int (*progress)(const struct part_fetch *f, uint64_t done);
 	void *arg;
 	const atomic_int *stop; /* as of digest_fd */
+	struct tcp_cut *cut;    /* as of http_get_range */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <openssl/http.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "imager/base/cleanup.h"
 #include "seeder/wire/tcp.h"
@@ -153,8 +154,8 @@ static int take_answer(
 /* Not by OpenSSL, which tries again and again until the time is out when nobody listens. */
 static int connect_to(const struct http_request *req, const struct url *u, BIO **ret, struct err *err)
 {
-	_cleanup_close_ int fd = tcp_connect(
-		&(struct tcp_place){.host = u->host, .port = u->port, .timeout_s = req->timeout_s});
+	int fd = tcp_connect(&(struct tcp_place){
+		.host = u->host, .port = u->port, .timeout_s = req->timeout_s, .cut = req->cut});
 
 	if (fd == -EADDRNOTAVAIL)
 		return err_set(err, EADDRNOTAVAIL, "%s: there is no such host", req->url);
@@ -162,10 +163,11 @@ static int connect_to(const struct http_request *req, const struct url *u, BIO *
 		return err_set(err, ETIMEDOUT, "%s: no answer within %d s", req->url, req->timeout_s);
 	if (fd < 0)
 		return err_set(err, -fd, "%s: %s", req->url, strerror(-fd));
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || !(*ret = BIO_new_socket(fd, BIO_CLOSE)))
-		return err_oom(err, req->url);
-	(void)TAKE_FD(fd);
-	return 0;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && (*ret = BIO_new_socket(fd, BIO_CLOSE)))
+		return 0;
+	tcp_let_go(req->cut);
+	(void)close(fd);
+	return err_oom(err, req->url);
 }
 
 static int exchange(const struct http_request *req, BIO *post, struct buf *ret, struct err *err)
@@ -187,10 +189,13 @@ static int exchange(const struct http_request *req, BIO *post, struct buf *ret, 
 	if (r < 0)
 		return r;
 	ctx = OSSL_HTTP_open(u.host, u.port, NULL, NULL, 0, bio, bio, NULL, NULL, 0, req->timeout_s);
-	if (!ctx || !OSSL_HTTP_set1_request(ctx, path.data, NULL, post ? "application/json" : NULL, post,
-			    NULL, 0, 0, req->timeout_s, 0))
-		return fault(req, err);
-	return take_answer(ctx, req, ret, err);
+	if (ctx && OSSL_HTTP_set1_request(ctx, path.data, NULL, post ? "application/json" : NULL, post, NULL,
+			   0, 0, req->timeout_s, 0))
+		r = take_answer(ctx, req, ret, err);
+	else
+		r = fault(req, err);
+	tcp_let_go(req->cut);
+	return r;
 }
 
 int http_get(const struct http_request *req, struct buf *ret, struct err *err)

@@ -7,11 +7,13 @@
 
 #include "imager/base/buf.h"
 #include "imager/base/err.h"
+#include "seeder/wire/tcp.h"
 
 struct http_request {
-	const char *url; /* http://host:port/path */
-	size_t limit;    /* bytes of the answer's body at most */
-	int timeout_s;   /* for the whole exchange */
+	const char *url;     /* http://host:port/path */
+	size_t limit;        /* bytes of the answer's body at most */
+	int timeout_s;       /* for the whole exchange */
+	struct tcp_cut *cut; /* tcp.h; NULL: nobody cuts it */
 };
 
 /* 0, or negative with "URL: why" (-ECONNREFUSED, -ETIMEDOUT, -EFBIG, -ENOENT for 404,

@@ -36,6 +36,7 @@ static void exchange_release(struct exchange *x)
 	OPENSSL_free(x->host);
 	OPENSSL_free(x->port);
 	OPENSSL_free(x->path);
+	tcp_let_go(x->range->cut);
 	if (x->fd >= 0)
 		(void)close(x->fd);
 }
@@ -68,8 +69,8 @@ static int parse_url(struct exchange *x)
 
 static int open_connection(struct exchange *x)
 {
-	x->fd = tcp_connect(
-		&(struct tcp_place){.host = x->host, .port = x->port, .timeout_s = x->range->timeout_s});
+	x->fd = tcp_connect(&(struct tcp_place){
+		.host = x->host, .port = x->port, .timeout_s = x->range->timeout_s, .cut = x->range->cut});
 	if (x->fd >= 0)
 		return 0;
 	if (x->fd == -EADDRNOTAVAIL)

@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 #include "imager/base/err.h"
+#include "seeder/wire/tcp.h"
 
 struct http_range {
-	const char *url; /* http://host:port/path */
-	uint64_t offset; /* the first byte wanted; all behind it are */
-	uint64_t size;   /* bytes of the whole resource, as the caller knows it: offset < size */
-	int timeout_s;   /* to connect, and without a byte */
+	const char *url;     /* http://host:port/path */
+	uint64_t offset;     /* the first byte wanted; all behind it are */
+	uint64_t size;       /* bytes of the whole resource, as the caller knows it: offset < size */
+	int timeout_s;       /* to connect, and without a byte */
+	struct tcp_cut *cut; /* tcp.h; NULL: nobody cuts it */
 	/* Each block in turn, in all size - offset bytes at most. Negative ends the exchange with that. */
 	int (*sink)(const void *data, size_t len, void *arg);
 	void *arg;

@@ -8,17 +8,78 @@
 
 #include "imager/base/cleanup.h"
 
+/* ---- to be cut ---- */
+
+int tcp_cut_init(struct tcp_cut *c)
+{
+	*c = (struct tcp_cut){.fd = -1};
+	return -pthread_mutex_init(&c->lock, NULL);
+}
+
+void tcp_cut_release(struct tcp_cut *c)
+{
+	(void)pthread_mutex_destroy(&c->lock);
+}
+
+/* shutdown(2) wakes whoever waits for the socket, in connect(2), too; close(2) would not. */
+void tcp_cut(struct tcp_cut *c)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	c->is_cut = 1;
+	if (c->fd >= 0)
+		(void)shutdown(c->fd, SHUT_RDWR);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+static int hold(struct tcp_cut *c, int fd)
+{
+	int is_cut;
+
+	if (!c)
+		return 0;
+	(void)pthread_mutex_lock(&c->lock);
+	is_cut = c->is_cut;
+	c->fd = is_cut ? -1 : fd;
+	(void)pthread_mutex_unlock(&c->lock);
+	return is_cut ? -ECANCELED : 0;
+}
+
+void tcp_let_go(struct tcp_cut *c)
+{
+	if (!c)
+		return;
+	(void)pthread_mutex_lock(&c->lock);
+	c->fd = -1;
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- connections ---- */
+
 /* On Linux the time-out for sending is the one of connect(2) too: socket(7), SO_SNDTIMEO. */
-static int connect_to(const struct addrinfo *address, int timeout_s)
+static int set_timeout(int fd, int timeout_s)
 {
 	const struct timeval timeout = {.tv_sec = timeout_s};
-	_cleanup_close_ int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return -errno;
-	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0)
-		return errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return 0;
+}
+
+static int connect_to(const struct addrinfo *address, const struct tcp_place *place)
+{
+	_cleanup_close_ int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0);
+	int r = fd < 0 ? -errno : set_timeout(fd, place->timeout_s);
+
+	if (r == 0)
+		r = hold(place->cut, fd);
+	if (r < 0)
+		return r;
+	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0) {
+		r = errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
+		tcp_let_go(place->cut);
+		return r;
+	}
 	return TAKE_FD(fd);
 }
 
@@ -31,7 +92,7 @@ int tcp_connect(const struct tcp_place *place)
 
 	if (getaddrinfo(place->host, place->port, &hints, &addresses) != 0)
 		return -EADDRNOTAVAIL;
-	fd = connect_to(addresses, place->timeout_s);
+	fd = connect_to(addresses, place);
 	freeaddrinfo(addresses);
 	return fd;
 }

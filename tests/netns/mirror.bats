@@ -4,86 +4,7 @@
 bats_require_minimum_version 1.5.0
 
 load lib.sh
-load ../cli/store.bash
-spawned=
-export SWARMBOOT_STORE=$BATS_TEST_TMPDIR/head/store
-HEAD=http://10.77.0.1:8080
-MIRROR=http://10.77.0.2:8080
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || return 1
-	chmod 755 "$BATS_RUN_TMPDIR" "${PWD%/*}" .
-	mkdir head mirror
-	ns_switch rack
-	ns_host head rack 10.77.0.1/24
-	ns_host mirror rack 10.77.0.2/24
-	ns_host client rack 10.77.0.9/24
-	new_key release
-	cluster_file 10.77.0.1 100-149 >head/cluster.yaml
-	cluster_file 10.77.0.2 150-199 >mirror/cluster.yaml
-}
-
-teardown() {
-	[ -n "$BATS_TEST_COMPLETED" ] || tail -n 30 ./*.log
-	ns_cleanup
-}
-
-release() { # PROFILE WORD: published and signed
-	publish "$1" "$2"
-	swarmboot sign "$1" --key release.key --yes
-}
-
-cluster_file() { # ADDRESS RANGE
-	cat <<-END
-		store: store
-		state: state
-		trust: [../release.pub]
-		seeders: [$HEAD, $MIRROR]
-		networks:
-		  boot: {interface: eth0, address: $1/24, range: 10.77.0.${2/-/-10.77.0.}}
-		groups:
-		  compute: {channel: "slurm:stable"}
-		nodes:
-		  n001: {mac: "52:54:00:aa:00:01", group: compute, rack: r1, address: 10.77.0.11}
-		  n002: {mac: "52:54:00:aa:00:02", group: compute, rack: r1, address: 10.77.0.12}
-	END
-}
-
-start_head() {
-	spawn head head.log swarmboot serve --config head/cluster.yaml
-	head_pid=$spawned
-	wait_for_line head.log 'offers slurm:|nothing to offer' 10
-}
-
-start_mirror() {
-	spawn mirror mirror.log swarmboot serve --config mirror/cluster.yaml --mirror $HEAD
-	mirror_pid=$spawned
-	wait_for_line mirror.log 'offers slurm:|nothing to offer' 10
-}
-
-killed() { # PID
-	kill -KILL "$1"
-	wait "$1" || true
-}
-
-get() { # URL
-	ns client curl -fsS --max-time 10 "$@"
-}
-
-health() { # JQ: of the mirror
-	get $MIRROR/v1/health | jq -r "$1"
-}
-
-becomes() { # VALUE COMMAND...: asked until it is so
-	local want=$1 i
-	shift
-	for ((i = 0; i < 200; i++)); do
-		[ "$("$@")" != "$want" ] || return 0
-		sleep 0.1
-	done
-	echo "'$*' is '$("$@")', not '$want'" >&2
-	return 1
-}
+load mirror.bash
 
 @test "a mirror brings what the head offers, follows its channels, and goes on without it" {
 	release slurm one
@@ -111,10 +32,6 @@ becomes() { # VALUE COMMAND...: asked until it is so
 	wait_for_line mirror.log 'mirror: .*10.77.0.1:8080/v1/channels: Connection refused; what is here is served on' 15
 	[[ $(health .mirror.fault) == *"Connection refused" ]]
 	[[ $(get $MIRROR/v1/boot/52:54:00:aa:00:01.ipxe) == *"boots slurm:1"* ]]
-}
-
-row() { # JQ: of n001 in the mirror's node table
-	get $MIRROR/v1/nodes | jq -r ".nodes[0]$1"
 }
 
 @test "a release that the mirror's keys did not sign is refused, the one before it is served on" {
@@ -218,87 +135,6 @@ row() { # JQ: of n001 in the mirror's node table
 	becomes 200 code
 }
 
-of_mirror() { # JQ-PATH: the path of a blob in the mirror's store
-	SWARMBOOT_STORE=mirror/store blob "$1"
-}
-
-# whole FILE: its bytes are those of its name again
-whole() {
-	local i
-	for ((i = 0; i < 200; i++)); do
-		[ "$(sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1)" != "$(basename "$1")" ] || return 0
-		sleep 0.1
-	done
-	echo "$1 is still missing or damaged" >&2
-	return 1
-}
-
-mirror_reason() { # what a node that waits is told of the mirror
-	get $MIRROR/v1/boot/52:54:00:aa:00:01.ipxe >/dev/null
-	row '.error | sub(".*; the mirror: "; "")'
-}
-
-@test "what is damaged or missing in a running mirror comes anew, and what is said of it is true" {
-	release slurm one
-	swarmboot tag slurm stable
-	start_head
-	start_mirror
-	wait_for_line mirror.log 'slurm:stable: offers slurm:1' 20
-	becomes 0 health '.mirror.behind | length'
-	root=$(of_mirror .release.root.digest) kernel=$(of_mirror .release.kernel.digest)
-
-	ns_shape head eth0 1mbit
-	flip "$root"
-	wait_for_line mirror.log 'nothing to offer: .*bytes are not those of the signed digest; the mirror: it is looked at' 10
-	becomes "it is on its way from $HEAD" mirror_reason
-	wait_for_line mirror.log 'its root image was missing or damaged here and has come anew' 15
-	whole "$root"
-	becomes 1 health '.channels[0].sequence'
-	ns head tc qdisc del dev eth0 root
-
-	killed "$head_pid"
-	wait_for_line mirror.log 'Connection refused; what is here is served on' 10
-	rm "$kernel"
-	becomes "" health '.channels[0].release'
-	[[ $(mirror_reason) == *"Connection refused" ]]
-	start_head
-	wait_for_line mirror.log 'its kernel was missing or damaged here' 15
-	whole "$kernel"
-	becomes 1 health '.channels[0].sequence'
-}
-
-@test "what was damaged while the mirror was down comes anew when it starts, manifests too" {
-	release slurm one
-	swarmboot tag slurm stable
-	start_head
-	start_mirror
-	wait_for_line mirror.log 'slurm:stable: offers slurm:1' 20
-	mapfile -t blobs < <(find mirror/store/blobs -type f)
-	initramfs=$(of_mirror .release.initramfs.digest) packages=$(of_mirror .release.packages.digest)
-	manifest=$(of_mirror .digest)
-	oci=mirror/store/blobs/sha256/$(jq -r '.manifests[0].digest | sub("sha256:"; "")' mirror/store/index.json)
-	signature=mirror/store/blobs/sha256/$(jq -r \
-		'.layers[] | select(.mediaType | contains("signature")).digest | sub("sha256:"; "")' "$oci")
-
-	reap "$mirror_pid"
-	flip "$initramfs"
-	rm "$oci"
-	start_mirror
-	whole "$initramfs"
-	whole "$oci"
-	becomes 1 health '.channels[0].sequence'
-
-	reap "$mirror_pid"
-	flip "$manifest"
-	flip "$signature"
-	rm "$packages"
-	start_mirror
-	for file in "${blobs[@]}"; do whole "$file"; done
-	SWARMBOOT_STORE=mirror/store swarmboot verify slurm:1 --key release.pub
-	becomes 1 health '.channels[0].sequence'
-	[ ! -e mirror/store/.mirror ]
-}
-
 # liar FILE...: a web server that has copied all the head offers
 liar() {
 	local release digest
@@ -340,53 +176,6 @@ liar() {
 	flip "$root"
 	cp channels liar/v1/channels
 	wait_for_line mirror.log 'slurm:stable: offers slurm:1' 20
-}
-
-blob_of() { # DIGEST: the path of a blob in the head's store
-	echo "$SWARMBOOT_STORE/blobs/sha256/${1#sha256:}"
-}
-
-# hollow: a release whose root image is a hole that takes minutes to hash, and a web server that offers it
-hollow() {
-	local release manifest digest
-	FIXTURE_HOLE=400000000000 FIXTURE_KEY=release.key publish slurm one
-	release=$(swarmboot show --json slurm | jq -r .digest)
-	manifest=$(blob_of "$(jq -r '.manifests[0].digest' head/store/index.json)")
-	mkdir -p liar/v1/{releases,blobs}
-	ln "$(blob_of "$release")" "liar/v1/releases/$release"
-	ln "$(blob_of "$(jq -r '.layers[] | select(.mediaType | contains("signature")).digest' "$manifest")")" \
-		"liar/v1/releases/$release.minisig"
-	for digest in $(jq -r '.. | .digest? // empty' "$manifest"); do
-		ln "$(blob_of "$digest")" "liar/v1/blobs/$digest"
-	done
-	jq -n --arg release "$release" '{seeders: ["0123456789abcdef0123456789abcdef"], ready: true, releases: [],
-		channels: [{channel: "slurm:stable", release: $release, sequence: 1, reason: ""}]}' >liar/v1/channels
-	spawn client liar.log python3 -B "$BATS_TEST_DIRNAME/head.py" --listen 10.77.0.9:8080 --root liar
-	wait_for_tcp client 10.77.0.9 8080 10
-}
-
-# ends_while_open PID FILE: within a second, although it has begun to hash the file
-ends_while_open() {
-	local begun
-	timeout 10 bash -c 'until [[ $(readlink /proc/$0/fd/* 2>/dev/null) == *"$1"* ]]; do sleep 0.02; done' "$1" "$2"
-	begun=${EPOCHREALTIME/./}
-	reap "$1"
-	[ $((${EPOCHREALTIME/./} - begun)) -lt 1000000 ]
-}
-
-@test "SIGTERM ends a hash that would take minutes: a head's scan, a mirror's proof" {
-	hollow
-	swarmboot tag slurm stable
-	spawn head head.log swarmboot serve --config head/cluster.yaml
-	ends_while_open "$spawned" "$(basename "$(blob .release.root.digest)")"
-
-	SWARMBOOT_STORE=mirror/store publish other one
-	mkdir mirror/store/.mirror
-	part=mirror/store/.mirror/$(basename "$(blob .release.root.digest)").part
-	truncate -s 400000000000 "$part"
-	spawn mirror mirror.log swarmboot serve --config mirror/cluster.yaml --mirror http://10.77.0.9:8080
-	ends_while_open "$spawned" "$part"
-	[ "$(stat -c %s "$part")" = 400000000000 ]
 }
 
 @test "wrong use of --mirror: one sentence, exit 2" {
