@@ -351,8 +351,8 @@ static void get_health(void *arg, const struct httpd_request *q, struct httpd_an
 	(void)q;
 	for (size_t i = 0; h->catalog && i < h->catalog->channel_count; i++)
 		(void)json_array_append_new(channels, channel_value(&h->catalog->channels[i]));
-	root = json_pack("{s:b,s:s,s:O}", "ready", h->catalog != NULL, "version", SWARMBOOT_VERSION,
-		"channels", channels);
+	root = json_pack("{s:b,s:s,s:O}", "ready", h->catalog && !h->catalog->pending, "version",
+		SWARMBOOT_VERSION, "channels", channels);
 	if (root && h->mirror)
 		(void)json_object_set_new(root, "mirror", mirror_value(h->mirror));
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -41,6 +41,11 @@ static enum verdict find(const struct blobproof *p, const struct digest *d, cons
 	return verdict == VERDICT_NONE ? verified_find(&p->known, d, st) : verdict;
 }
 
+static int still_to_read(const char *what, struct err *err)
+{
+	return err_set(err, EAGAIN, "%s: is still being read", what);
+}
+
 /* ---- blobs ---- */
 
 static int hash_blob(
@@ -48,8 +53,10 @@ static int hash_blob(
 {
 	struct digest digest;
 	uint64_t size;
-	int r = digest_fd(fd, &digest, &size, p->stop);
+	int r = p->is_bound ? still_to_read(b->what, err) : digest_fd(fd, &digest, &size, p->stop);
 
+	if (r == -EAGAIN)
+		return r;
 	if (r < 0)
 		return err_set(err, -r, "%s: cannot be read: %s", b->what, strerror(-r));
 	*ret = size == b->part->size && digest_equal(&digest, &b->part->digest) ? VERDICT_GOOD : VERDICT_BAD;
@@ -129,6 +136,8 @@ static int judge_tree(
 	if (tree_key(r, &key) < 0)
 		return err_oom(err, what);
 	verdict = find(p, &key, st);
+	if (verdict == VERDICT_NONE && p->is_bound)
+		return still_to_read(what, err);
 	if (verdict == VERDICT_NONE) {
 		int e = verity_check(&(struct verity_file){fd, what, p->stop}, &r->verity, err);
 

@@ -13,6 +13,7 @@
 
 struct blobproof {
 	const atomic_int *stop;        /* as of digest_fd */
+	int is_bound;                  /* nothing is read: what is not known is -EAGAIN */
 	struct verified known, proved; /* of former scans; of this one */
 };
 
@@ -29,8 +30,8 @@ struct suspect {
 	const char *what; /* "kernel": begins the sentences */
 };
 
-/* *ret: the blob, its path free(). -EBADMSG: other bytes, or another number of them; -ECANCELED; what the
- * file system has. */
+/* *ret: the blob, its path free(). -EBADMSG: other bytes, or another number of them; -EAGAIN; -ECANCELED;
+ * what the file system has. */
 int blobproof_blob(struct blobproof *p, const struct suspect *b, struct catalog_blob *ret, struct err *err);
 /* What is known of it without reading it; one that is missing or of another size is VERDICT_BAD. */
 enum verdict blobproof_recall(const struct blobproof *p, const struct suspect *b);

@@ -74,6 +74,8 @@ void boot_spread(const char *mac, struct boot_seeders *s)
 #define PAUSE_MIN_S    5
 #define PAUSE_SPREAD_S 40
 #define PAUSE_SIZE     16
+#define WAIT           "10" /* until there may be something to offer */
+#define WAIT_SHORT     "1"  /* while the store is being read, which ends soon */
 
 /* How long a script waits before it tries again. Nodes that were switched on as one would come back as one:
  * iPXE has no random numbers, so each is given a pause of its own, by its MAC or address. */
@@ -112,8 +114,8 @@ int boot_entry(const struct cluster *c, struct in_addr from, struct buf *script,
 }
 
 /* This seeder has nothing for the node, so the others are asked before it is again. */
-static int wait_script(
-	const struct boot_request *request, const char *reason, struct buf *script, struct err *err)
+static int wait_script(const struct boot_request *request, const char *reason, int is_soon,
+	struct buf *script, struct err *err)
 {
 	struct boot_seeders s, others_first;
 
@@ -122,7 +124,9 @@ static int wait_script(
 	for (size_t i = 0; i < s.count; i++)
 		memcpy(others_first.urls[i], s.urls[(i + 1) % s.count], BOOT_BASE_SIZE);
 	return render(ipxe_wait, &others_first,
-		(const struct ipxe_value[]){{"mac", request->mac}, {"reason", reason}, {0}}, script, err);
+		(const struct ipxe_value[]){{"mac", request->mac}, {"reason", reason},
+			{"pause", is_soon ? WAIT_SHORT : WAIT}, {0}},
+		script, err);
 }
 
 /* The file's address, else the one DHCP gave this request; from elsewhere, the head itself included, the
@@ -199,8 +203,10 @@ static struct boot_answer decide(const struct boot_request *request)
 	channel = catalog_channel(request->catalog, c->groups[node->group].channel);
 	if (channel && channel->offer)
 		return (struct boot_answer){.kind = BOOT_RELEASE, .node = node, .offer = channel->offer};
-	return (struct boot_answer){
-		.kind = BOOT_WAIT, .node = node, .reason = channel ? channel->reason : NO_CATALOG};
+	return (struct boot_answer){.kind = BOOT_WAIT,
+		.node = node,
+		.reason = channel ? channel->reason : NO_CATALOG,
+		.is_soon = !channel || channel->is_pending};
 }
 
 int boot_respond(
@@ -214,10 +220,10 @@ int boot_respond(
 		r = node_script(request, &answer, script, err);
 	else if (answer.kind == BOOT_WAIT) {
 		(void)snprintf(text, sizeof(text), "%s has no release to boot yet", answer.node->name);
-		r = wait_script(request, text, script, err);
+		r = wait_script(request, text, answer.is_soon, script, err);
 	} else {
 		(void)snprintf(text, sizeof(text), "%s is in no cluster file", request->mac);
-		r = wait_script(request, text, script, err);
+		r = wait_script(request, text, 0, script, err);
 	}
 	if (r < 0)
 		return r;

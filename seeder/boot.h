@@ -29,6 +29,7 @@ struct boot_answer {
 	const struct cluster_node *node; /* NULL for BOOT_UNKNOWN; borrowed from the cluster */
 	const struct offer *offer;       /* BOOT_RELEASE; borrowed from the catalog */
 	const char *reason;              /* BOOT_WAIT; borrowed from the catalog */
+	int is_soon;                     /* BOOT_WAIT: the store is still being read */
 };
 
 /* "http://ADDRESS:PORT" of this head as the client reaches it: on the client's network, else the first. */

@@ -84,6 +84,7 @@ struct scan {
 	struct store *store;
 	struct blobproof proof;
 	struct catalog *catalog;
+	size_t fresh; /* left of the wish's */
 };
 
 static void scan_release(struct scan *s)
@@ -121,8 +122,12 @@ static int prove_blobs(struct scan *s, struct offer *o, struct err *err)
 
 static int on_piece(uint64_t done, void *arg)
 {
+	const struct blobproof *p = arg;
+
 	(void)done;
-	return blobproof_is_stopped(arg) ? -ECANCELED : 0;
+	if (p->is_bound)
+		return -EAGAIN;
+	return blobproof_is_stopped(p) ? -ECANCELED : 0;
 }
 
 static int make_torrent(struct scan *s, struct offer *o, struct err *err)
@@ -154,6 +159,29 @@ static int prove(struct scan *s, const struct store_release *rel, struct offer *
 	return r < 0 ? err_prefix(err, "%s", rel->name) : 0;
 }
 
+static int try_offer(struct scan *s, const struct store_release *rel, struct offer **ret, struct err *err)
+{
+	_cleanup_(offer_free_p) struct offer *o = calloc(1, sizeof(*o));
+	int r = o ? prove(s, rel, o, err) : err_oom(err, rel->name);
+
+	if (r == 0)
+		*ret = TAKE(o);
+	return r;
+}
+
+static int make_offer(struct scan *s, const struct store_release *rel, struct offer **ret, struct err *err)
+{
+	int r;
+
+	s->proof.is_bound = s->wish->is_bounded;
+	r = try_offer(s, rel, ret, err);
+	if (r != -EAGAIN || !s->fresh)
+		return r;
+	s->fresh--;
+	s->proof.is_bound = 0;
+	return try_offer(s, rel, ret, err);
+}
+
 static int add_offer(
 	struct scan *s, const struct store_release *rel, const struct offer **ret, struct err *err)
 {
@@ -166,12 +194,11 @@ static int add_offer(
 	if (*ret)
 		return 0;
 	offers = realloc(c->offers, (c->offer_count + 1) * sizeof(struct offer *));
-	if (offers)
-		c->offers = offers;
-	o = offers ? calloc(1, sizeof(*o)) : NULL;
-	if (!o)
+	if (!offers)
 		return err_oom(err, rel->name);
-	r = prove(s, rel, o, err);
+	c->offers = offers;
+	r = make_offer(s, rel, &o, err);
+	c->pending += r == -EAGAIN;
 	if (r < 0)
 		return r;
 	*ret = o;
@@ -201,9 +228,12 @@ static int scan_channels(struct scan *s, struct err *err)
 	for (size_t i = 0; i < c->channel_count; i++) {
 		struct catalog_channel *channel = &c->channels[i];
 		struct err why = {0};
+		int r;
 
 		memcpy(channel->ref, s->wish->channels[i], sizeof(channel->ref));
-		if (scan_channel(s, channel, &why) < 0)
+		r = scan_channel(s, channel, &why);
+		channel->is_pending = r == -EAGAIN;
+		if (r < 0)
 			(void)snprintf(channel->reason, sizeof(channel->reason), "%s", why.text);
 	}
 	return 0;
@@ -216,16 +246,18 @@ static void scan_also(struct scan *s)
 		_cleanup_free_ struct store_release *rel = calloc(1, sizeof(*rel));
 		const struct offer *offer;
 		char ref[DIGEST_TEXT_SIZE];
+		struct err why; /* without one its code is lost */
 
 		digest_format(&s->wish->also[i], ref);
 		if (rel && store_resolve(s->store, ref, rel, NULL) == 0)
-			(void)add_offer(s, rel, &offer, NULL);
+			(void)add_offer(s, rel, &offer, &why);
 	}
 }
 
 int catalog_scan(const struct catalog_wish *wish, struct catalog **ret, struct err *err)
 {
-	_cleanup_(scan_release) struct scan s = {.wish = wish, .catalog = calloc(1, sizeof(struct catalog))};
+	_cleanup_(scan_release) struct scan s = {
+		.wish = wish, .catalog = calloc(1, sizeof(struct catalog)), .fresh = wish->fresh};
 	_cleanup_free_ char *memory = path_join(wish->state, VERIFIED_FILE);
 	int r;
 

@@ -30,6 +30,10 @@ struct catalog_wish {
 	struct digest *also; /* releases that nodes run or are booting: served on while they are there */
 	size_t also_count;
 	const atomic_int *stop; /* as of digest_fd; the caller's */
+	/* Whether at most `fresh` releases are read that were not read before; others are pending. So what
+	 * was known at the last end is offered at once, and the rest one after the other. */
+	int is_bounded;
+	size_t fresh;
 };
 void catalog_wish_release(struct catalog_wish *w);
 int catalog_wish_channel(struct catalog_wish *w, const char *ref); /* once each; 0 or -ENOMEM */
@@ -53,6 +57,7 @@ struct offer {
 struct catalog_channel {
 	char ref[CATALOG_REF_SIZE];
 	const struct offer *offer; /* NULL: nothing to offer */
+	int is_pending;            /* it is still to be read */
 	char reason[ERR_TEXT_MAX]; /* why, then */
 };
 
@@ -61,6 +66,7 @@ struct catalog {
 	size_t offer_count;
 	struct catalog_channel *channels; /* one a wish, in its order */
 	size_t channel_count;
+	size_t pending; /* releases that are still to be read: for channels or for nodes that run them */
 };
 void catalog_free(struct catalog *c);
 DEFINE_CLEANUP(struct catalog *, catalog_free)

@@ -40,7 +40,7 @@ struct head {
 	struct loop *loop;
 	struct minisign_keyring keyring;
 	struct cluster *cluster;
-	struct catalog *catalog; /* NULL until the first scan */
+	struct catalog *catalog; /* NULL until the first scan; pending: not all of the store was read yet */
 	struct err scan_fault;   /* of the last scan; code 0: none */
 	struct status *status;
 	uint64_t flush_from;       /* ms: the status is not written before */
@@ -86,6 +86,9 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why);
 /* Ends the seeding of images whose file is no longer the one that was hashed, and has files that have changed
  * looked at. A loop_fn. */
 int offers_check(void *head);
+/* The swarm's session, on the boot networks; parts of serve.c. */
+int offers_start_swarm(struct head *h, struct err *err);
+void offers_stop_swarm(struct head *h);
 /* Drains the swarm's events. A loop_fn. */
 int offers_events(void *head);
 

@@ -53,12 +53,14 @@ struct httpd {
 
 void httpd_lock(struct httpd *h)
 {
-	(void)pthread_mutex_lock(&h->lock);
+	if (h)
+		(void)pthread_mutex_lock(&h->lock);
 }
 
 void httpd_unlock(struct httpd *h)
 {
-	(void)pthread_mutex_unlock(&h->lock);
+	if (h)
+		(void)pthread_mutex_unlock(&h->lock);
 }
 
 /* ---- requests ---- */
@@ -265,7 +267,7 @@ static void on_log(void *cls, const char *fmt, va_list ap)
 	log_debug("http: %s", line);
 }
 
-static int listen_on(uint16_t port, struct err *err)
+int httpd_listen(uint16_t port, struct err *err)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -280,15 +282,15 @@ static int listen_on(uint16_t port, struct err *err)
 }
 
 /* With a share of the connections, and a descriptor of its own for the one listening socket. */
-static struct MHD_Daemon *start_daemon(struct line *l, int listening)
+static struct MHD_Daemon *start_daemon(struct line *l)
 {
 	const struct httpd_options *o = &l->httpd->options;
-	int fd = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(o->listening, F_DUPFD_CLOEXEC, 0);
 	struct MHD_Daemon *daemon;
 
 	if (fd < 0)
 		return NULL;
-	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, o->port, on_accept, l,
+	daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, on_accept, l,
 		on_request, l->httpd, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
 		o->connections / o->threads, MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s,
@@ -300,9 +302,9 @@ static struct MHD_Daemon *start_daemon(struct line *l, int listening)
 	return daemon;
 }
 
-static int start_line(struct line *l, int listening)
+static int start_line(struct line *l)
 {
-	struct MHD_Daemon *daemon = start_daemon(l, listening);
+	struct MHD_Daemon *daemon = start_daemon(l);
 	int r = daemon ? httpworker_start(&l->worker, daemon) : -EIO;
 
 	if (r < 0 && daemon)
@@ -312,22 +314,21 @@ static int start_line(struct line *l, int listening)
 
 int httpd_start(const struct httpd_options *options, struct httpd **ret, struct err *err)
 {
-	_cleanup_close_ int fd = listen_on(options->port, err);
-	struct httpd *h = fd < 0 ? NULL : calloc(1, sizeof(*h));
+	struct httpd *h = calloc(1, sizeof(*h));
 	int r;
 
 	if (!h)
-		return fd < 0 ? fd : err_oom(err, "the HTTP server");
+		return err_oom(err, "the HTTP server");
 	h->options = *options;
 	(void)pthread_mutex_init(&h->lock, NULL);
 	r = httppeers_init(&h->peers, options->connections, PEER_LIMIT);
 	for (unsigned i = 0; r == 0 && i < options->threads; i++) {
 		h->lines[i].httpd = h;
-		r = start_line(&h->lines[i], fd);
+		r = start_line(&h->lines[i]);
 	}
 	if (r < 0) {
 		httpd_stop(h);
-		return err_set(err, -r, "cannot start the HTTP server on port %u", options->port);
+		return err_set(err, -r, "cannot start the HTTP server");
 	}
 	*ret = h;
 	return 0;

@@ -51,7 +51,7 @@ struct httpd_route {
 };
 
 struct httpd_options {
-	uint16_t port;                    /* on every IPv4 address of this host */
+	int listening;                    /* of httpd_listen; the server keeps a copy */
 	const struct httpd_route *routes; /* ends with a NULL method; must outlive the server */
 	void *arg;                        /* for the route functions */
 	/* connections: at most, over all threads. From three quarters on none is kept after its answer, so
@@ -61,11 +61,18 @@ struct httpd_options {
 	unsigned timeout_s; /* a connection silent for so long is closed */
 };
 
-/* -EADDRINUSE and such with a sentence that names the port. Block signals before: it starts threads. */
+/*
+ * A socket that listens on every IPv4 address of this host, or -EADDRINUSE and such with a sentence that
+ * names the port. Who connects before httpd_start waits until it is answered, where it would be refused
+ * before.
+ */
+int httpd_listen(uint16_t port, struct err *err);
+/* Block signals before: it starts threads. */
 int httpd_start(const struct httpd_options *options, struct httpd **ret, struct err *err);
 /* Ends all connections and threads. Takes NULL. Not under the lock. */
 void httpd_stop(struct httpd *h);
 
+/* Both take NULL: before there is a server there is nobody to keep off. */
 void httpd_lock(struct httpd *h);
 void httpd_unlock(struct httpd *h);
 

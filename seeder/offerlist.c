@@ -46,7 +46,8 @@ static int add_release(struct channels *list, const struct offer *offer)
 
 int offers_list(const struct head *h, struct buf *ret)
 {
-	_cleanup_channels_ struct channels list = {.ready = h->catalog != NULL, .id_count = 1};
+	_cleanup_channels_ struct channels list = {
+		.ready = h->catalog && !h->catalog->pending, .id_count = 1};
 	const struct catalog *c = h->catalog;
 	int r = 0;
 

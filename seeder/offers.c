@@ -4,6 +4,7 @@
  */
 #include "seeder/head.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,7 +161,11 @@ static void tell_channel(const struct catalog *old, const struct catalog_channel
 	char digest[DIGEST_TEXT_SIZE];
 
 	if (!now->offer) {
-		if (!before || before->offer || strcmp(before->reason, now->reason) != 0)
+		if (before && !before->offer && !strcmp(before->reason, now->reason))
+			return;
+		if (now->is_pending)
+			log_info("%s: %s", now->ref, now->reason);
+		else
 			log_warn("nothing to offer: %s", now->reason);
 		return;
 	}
@@ -191,6 +196,7 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 {
 	struct head *h = head;
 	struct catalog *old = h->catalog;
+	int was_ready = old && !old->pending;
 
 	if (!catalog) {
 		if (strcmp(why->text, h->scan_fault.text) != 0)
@@ -211,6 +217,8 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 	if (misses_running(h, old, catalog))
 		scanner_poke(h->scanner);
 	httpd_unlock(h->http);
+	if (!was_ready && !catalog->pending)
+		log_info("has read the store releases=%zu", catalog->offer_count);
 	catalog_free(old);
 }
 
@@ -278,4 +286,41 @@ int offers_events(void *head)
 				end_seed(h, &h->seeds[i], event.text);
 	}
 	return 0;
+}
+
+/* ---- the swarm itself ---- */
+
+/* On the boot networks only. */
+static int swarm_addresses(const struct cluster *c, struct buf *ret)
+{
+	char address[INET_ADDRSTRLEN] = "";
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->network_count; i++) {
+		(void)inet_ntop(AF_INET, &c->networks[i].address, address, sizeof(address));
+		r = buf_printf(ret, "%s%s:%u", i ? "," : "", address, c->swarm_port);
+	}
+	return r;
+}
+
+int offers_start_swarm(struct head *h, struct err *err)
+{
+	_cleanup_buf_ struct buf listen = {0};
+
+	if (swarm_addresses(h->cluster, &listen) < 0)
+		return err_oom(err, "the swarm");
+	h->swarm = swarm_new(&(struct swarm_options){.role = SWARM_SEEDER, .listen = listen.data}, err);
+	if (!h->swarm)
+		return -EIO;
+	if (loop_add_fd(h->loop, swarm_fd(h->swarm), offers_events, h) < 0)
+		return err_set(err, EIO, "cannot watch the swarm");
+	return 0;
+}
+
+void offers_stop_swarm(struct head *h)
+{
+	if (h->swarm)
+		loop_remove_fd(h->loop, swarm_fd(h->swarm));
+	swarm_free(h->swarm);
+	free(h->seeds);
 }

@@ -17,8 +17,12 @@ struct scanner {
 	int poke_fd, done_fd, inotify_fd, timer;
 	pthread_t thread;
 	int running;
-	int due;   /* the timer is set for a scan that somebody asked for */
-	int again; /* asked for while one was running */
+	int due;      /* the timer is set for a scan that somebody asked for */
+	int again;    /* asked for while one was running */
+	int is_read;  /* all was read once: from then on a scan has no bound, and what it replaces is offered
+			 meanwhile */
+	size_t fresh; /* the bound before, one more each time: a release that cannot be read holds up no other
+		       */
 	atomic_int stop;
 	/* The thread's from its start until done_fd is readable, the loop's else. */
 	struct catalog_wish wish;
@@ -61,14 +65,39 @@ static void *scan_thread(void *arg)
 static void finish(struct scanner *s)
 {
 	struct catalog *c = s->result;
-	int complete = c != NULL;
+	int complete = c != NULL, pending = c && c->pending;
 
 	for (size_t i = 0; complete && i < c->channel_count; i++)
 		complete = c->channels[i].offer != NULL;
+	s->is_read |= c && !pending;
+	s->fresh += pending != 0;
 	s->result = NULL;
 	s->client.done(s->client.arg, c, &s->why);
 	s->due = s->again;
-	(void)loop_set_timer(s->loop, s->timer, s->again ? SETTLE_MS : complete ? 0 : SCANNER_RETRY_MS, 0);
+	(void)loop_set_timer(s->loop, s->timer,
+		pending     ? 1
+		: s->again  ? SETTLE_MS
+		: !complete ? SCANNER_RETRY_MS
+			    : 0,
+		0);
+}
+
+static int wish(struct scanner *s)
+{
+	s->again = s->due = 0;
+	s->why = (struct err){0};
+	s->wish.stop = &s->stop;
+	s->wish.is_bounded = !s->is_read;
+	s->wish.fresh = s->fresh;
+	return s->client.wish(s->client.arg, &s->wish, &s->why);
+}
+
+void scanner_first(struct scanner *s)
+{
+	if (wish(s) == 0)
+		(void)catalog_scan(&s->wish, &s->result, &s->why);
+	catalog_wish_release(&s->wish);
+	finish(s);
 }
 
 static int start_scan(void *arg)
@@ -80,10 +109,7 @@ static int start_scan(void *arg)
 		s->again = 1;
 		return 0;
 	}
-	s->again = s->due = 0;
-	s->why = (struct err){0};
-	r = s->client.wish(s->client.arg, &s->wish, &s->why);
-	s->wish.stop = &s->stop;
+	r = wish(s);
 	if (r == 0) {
 		r = -pthread_create(&s->thread, NULL, scan_thread, s);
 		if (r < 0)

@@ -1,7 +1,8 @@
 /*
- * When the catalog is scanned: at the start, when the store's index.json changes, when somebody pokes, and
- * again every SCANNER_RETRY_MS while something that is wanted cannot be offered. The scan itself runs in a
- * thread of its own and posts its result to the loop; one at a time.
+ * When the catalog is scanned: at the start, first what was read before, then the rest, one release after the
+ * other; when the store's index.json changes, when somebody pokes, and again every SCANNER_RETRY_MS while
+ * something that is wanted cannot be offered. The scan itself runs in a thread of its own and posts its
+ * result to the loop; one at a time.
  */
 #ifndef SEEDER_SCANNER_H
 #define SEEDER_SCANNER_H
@@ -26,7 +27,9 @@ struct scanner;
  * starts threads. */
 int scanner_start(struct loop *loop, const char *store, const struct scanner_client *client,
 	struct scanner **ret, struct err *err);
-/* Ends a scan that runs. Takes NULL. */
+/* Scans on this thread what needs no reading, and tells the client. Once, before the loop runs. */
+void scanner_first(struct scanner *s);
+/* Waits for a scan that runs. Takes NULL. */
 void scanner_stop(struct scanner *s);
 
 /* Scans soon. From any thread. */

@@ -92,46 +92,12 @@ static void stop_trackers(struct head *h)
 	free(h->trackers);
 }
 
-/* On the boot networks only. */
-static int swarm_addresses(const struct cluster *c, struct buf *ret)
-{
-	char address[INET_ADDRSTRLEN] = "";
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->network_count; i++) {
-		(void)inet_ntop(AF_INET, &c->networks[i].address, address, sizeof(address));
-		r = buf_printf(ret, "%s%s:%u", i ? "," : "", address, c->swarm_port);
-	}
-	return r;
-}
-
-static int start_swarm(struct head *h, struct err *err)
-{
-	_cleanup_buf_ struct buf listen = {0};
-
-	if (swarm_addresses(h->cluster, &listen) < 0)
-		return err_oom(err, "the swarm");
-	h->swarm = swarm_new(&(struct swarm_options){.role = SWARM_SEEDER, .listen = listen.data}, err);
-	if (!h->swarm)
-		return -EIO;
-	if (loop_add_fd(h->loop, swarm_fd(h->swarm), offers_events, h) < 0)
-		return err_set(err, EIO, "cannot watch the swarm");
-	return 0;
-}
-
-static void stop_swarm(struct head *h)
-{
-	if (h->swarm)
-		loop_remove_fd(h->loop, swarm_fd(h->swarm));
-	swarm_free(h->swarm);
-	free(h->seeds);
-}
-
 static int start_http(struct head *h, struct err *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	_cleanup_close_ int listening = httpd_listen(h->cluster->http_port, err);
 	const struct httpd_options options = {
-		.port = h->cluster->http_port,
+		.listening = listening,
 		.routes = api_routes,
 		.arg = h,
 		.threads = cpus < 2                   ? 2
@@ -141,6 +107,10 @@ static int start_http(struct head *h, struct err *err)
 		.timeout_s = HTTP_TIMEOUT_S,
 	};
 
+	if (listening < 0)
+		return listening;
+	/* Nodes that have lost the head ask now: they wait for this, a moment, instead of being sent away. */
+	scanner_first(h->scanner);
 	return httpd_start(&options, &h->http, err);
 }
 
@@ -229,7 +199,7 @@ static const struct part {
 	{"folders", start_folders, NULL},
 	{"status", start_status, stop_status},
 	{"trackers", start_trackers, stop_trackers},
-	{"swarm", start_swarm, stop_swarm},
+	{"swarm", offers_start_swarm, offers_stop_swarm},
 	{"poker", start_poker, stop_poker},
 	{"scanner", start_scanner, stop_scanner},
 	{"mirror", start_mirror, stop_mirror},

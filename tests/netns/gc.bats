@@ -39,7 +39,7 @@ release() { # WORD: slurm, published and signed
 
 serve() { # until the first catalog is there
 	spawn head log swarmboot serve --config cluster.yaml
-	wait_for_line log 'offers slurm:|nothing to offer' 10
+	wait_for_line log 'has read the store' 10
 }
 
 names() {

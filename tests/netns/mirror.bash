@@ -48,13 +48,13 @@ cluster_file() { # ADDRESS RANGE
 start_head() {
 	spawn head head.log swarmboot serve --config head/cluster.yaml
 	head_pid=$spawned
-	wait_for_line head.log 'offers slurm:|nothing to offer' 10
+	wait_for_line head.log 'has read the store' 10
 }
 
 start_mirror() {
 	spawn mirror mirror.log swarmboot serve --config mirror/cluster.yaml --mirror $HEAD
 	mirror_pid=$spawned
-	wait_for_line mirror.log 'offers slurm:|nothing to offer' 10
+	wait_for_line mirror.log 'has read the store' 10
 }
 
 killed() { # PID

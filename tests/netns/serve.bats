@@ -51,9 +51,10 @@ cluster_file() {
 	END
 }
 
-serve() { # until the first catalog is there
+serve() { # until all parts run and the store was read
 	spawn head log swarmboot serve --config cluster.yaml
-	wait_for_line log 'offers slurm:|nothing to offer' 10
+	wait_for_line log 'serves nodes=' 10
+	wait_for_line log 'has read the store' 10
 }
 
 get() { # PATH [CURL OPTIONS]
@@ -354,6 +355,15 @@ child() {
 	[ "$(row n001 .phase)/$(row n001 .state)/$(row n001 .since)" = "up/running/$before" ]
 	cmp state/verified verified
 	[ "$(code "/v1/blobs/sha256:${root##*/}")" = 200 ]
+}
+
+@test "who asks first after a restart gets its release, not a wait" {
+	serve
+	reap "$spawned"
+	spawn head log swarmboot serve --config cluster.yaml
+	script=$(get /v1/boot/52:54:00:aa:00:01.ipxe --retry 200 --retry-delay 0 --retry-connrefused -s)
+	[[ $script == *"boots slurm:1"* ]]
+	[ "$(get /v1/health | jq .ready)" = true ]
 }
 
 @test "a peer fetches the image from the seeder, found by its tracker" {

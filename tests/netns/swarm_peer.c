@@ -136,11 +136,16 @@ static int make_torrent(struct peer *p, struct err *err)
 
 static int start_seed(struct peer *p, struct err *err)
 {
-	struct httpd_options options = {
-		.port = 8080, .routes = routes, .arg = p, .threads = 1, .connections = 100, .timeout_s = 10};
+	_cleanup_close_ int listening = httpd_listen(8080, err);
+	struct httpd_options options = {.listening = listening,
+		.routes = routes,
+		.arg = p,
+		.threads = 1,
+		.connections = 100,
+		.timeout_s = 10};
 	struct in_addr address;
 	struct swarm_info info;
-	int r = make_torrent(p, err);
+	int r = listening < 0 ? listening : make_torrent(p, err);
 
 	if (r < 0 || (r = swarm_inspect(p->torrent.data, p->torrent.len, &info, err)) < 0)
 		return r;

@@ -212,6 +212,48 @@ static void test_stopped(void **state)
 	assert_int_equal(v.count, 4);
 }
 
+#define expect(c, offers, pendings)                                                                          \
+	assert_int_equal((c)->offer_count, offers);                                                          \
+	assert_int_equal((c)->pending, pendings)
+
+/* At the start: what is known at once, the rest one after the other, each read once. */
+static void test_bounded(void **state)
+{
+	_cleanup_store_ struct store *s = open_store(state, 1);
+	const struct key k = new_key();
+	const struct store_release one = publish(s, "slurm", "one"), two = publish(s, "k3s", "two");
+	_cleanup_(catalog_wish_release) struct catalog_wish w = wish_for(state, &k, "slurm:1");
+	_cleanup_catalog_ struct catalog *none = NULL, *first = NULL, *known = NULL, *both = NULL,
+					 *torrents = NULL;
+	_cleanup_free_ char *folder = path_join(w.state, "torrents");
+
+	sign(s, &one, &k);
+	sign(s, &two, &k);
+	assert_int_equal(catalog_wish_also(&w, &two.config.digest), 0);
+	w.is_bounded = 1;
+	none = scan(&w);
+	expect(none, 0, 2);
+	assert_true(catalog_channel(none, "slurm:1")->is_pending);
+	assert_non_null(
+		strstr(catalog_channel(none, "slurm:1")->reason, "slurm:1: kernel: is still being read"));
+	w.fresh = 1;
+	first = scan(&w);
+	expect(first, 1, 1);
+	assert_false(catalog_channel(first, "slurm:1")->is_pending);
+	assert_non_null(catalog_channel(first, "slurm:1")->offer);
+	w.fresh = 0;
+	known = scan(&w);
+	expect(known, 1, 1);
+	w.fresh = 1;
+	both = scan(&w);
+	expect(both, 2, 0);
+	/* to make a torrent is to read the image */
+	assert_int_equal(remove_tree(folder, NULL), 0);
+	w.fresh = 0;
+	torrents = scan(&w);
+	expect(torrents, 0, 2);
+}
+
 static void test_no_store(void **state)
 {
 	const struct key k = new_key();
@@ -303,6 +345,7 @@ int main(void)
 		unit_test_in_dir(test_also),
 		unit_test_in_dir(test_remembered),
 		unit_test_in_dir(test_stopped),
+		unit_test_in_dir(test_bounded),
 		unit_test_in_dir(test_no_store),
 		unit_test_in_dir(test_memory_damaged),
 	};

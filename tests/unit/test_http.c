@@ -149,7 +149,9 @@ static uint16_t free_port(void)
 static int rig_up(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	const struct httpd_options options = {.port = free_port(),
+	uint16_t port = free_port();
+	_cleanup_close_ int listening = httpd_listen(port, NULL);
+	const struct httpd_options options = {.listening = listening,
 		.routes = routes,
 		.arg = rig,
 		.threads = 1,
@@ -160,7 +162,7 @@ static int rig_up(void **state)
 	rig->entered = eventfd(0, EFD_CLOEXEC);
 	rig->released = eventfd(0, EFD_CLOEXEC);
 	rig->address = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(options.port)};
+		.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(port)};
 	return httpd_start(&options, &rig->httpd, NULL);
 }
 

@@ -256,21 +256,27 @@ static void test_waiting(void **state)
 	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
 	static const struct {
 		const char *mac;
-		int scanned;
+		int scanned; /* 2: its channel is still to be read */
 		enum boot_kind kind;
 		const char *reason, *text;
 	} rows[] = {
 		{"52:54:00:aa:00:03", 1, BOOT_WAIT, "no such release", "echo swarmboot: k001 has no release"},
 		{"52:54:00:aa:00:01", 0, BOOT_WAIT, "the store is still being read", "n001 has no release"},
+		{"52:54:00:aa:00:01", 0, BOOT_WAIT, "the store is still being read", "\nsleep 1\n"},
+		{"52:54:00:aa:00:03", 1, BOOT_WAIT, "no such release", "\nsleep 10\n"},
+		{"52:54:00:aa:00:03", 2, BOOT_WAIT, "no such release", "\nsleep 1\n"},
 		{"52:54:00:aa:00:09", 1, BOOT_UNKNOWN, NULL, "52:54:00:aa:00:09 is in no cluster file"},
+		{"52:54:00:aa:00:09", 0, BOOT_UNKNOWN, NULL, "\nsleep 10\n"},
 	};
 	struct sample s;
 
 	fill(&s);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_buf_ struct buf script = {0};
-		struct boot_answer answer =
-			respond(c, rows[i].scanned ? &s.catalog : NULL, rows[i].mac, "10.77.0.9", &script);
+		struct boot_answer answer;
+
+		s.channels[1].is_pending = rows[i].scanned == 2;
+		answer = respond(c, rows[i].scanned ? &s.catalog : NULL, rows[i].mac, "10.77.0.9", &script);
 
 		assert_int_equal(answer.kind, rows[i].kind);
 		if (rows[i].reason)
