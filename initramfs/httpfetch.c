@@ -47,18 +47,12 @@ static void tell(struct download *d, int is_last)
 static int write_block(const void *data, size_t len, void *arg)
 {
 	struct download *d = arg;
-	const char *at = data;
+	int r = pwrite_full(d->fd, data, len, d->offset);
 
-	while (len > 0) {
-		ssize_t n = pwrite(d->fd, at, len, (off_t)d->offset);
-
-		if (n < 0)
-			return -errno;
-		at += n;
-		len -= (size_t)n;
-		d->offset += (uint64_t)n;
-		d->got += (uint64_t)n;
-	}
+	if (r < 0)
+		return r;
+	d->offset += len;
+	d->got += len;
 	tell(d, 0);
 	return 0;
 }
@@ -111,8 +105,8 @@ static int open_file(struct download *d, const char *path, struct err *err)
 	d->fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (d->fd < 0)
 		return err_path(err, errno, path);
-	r = posix_fallocate(d->fd, 0, (off_t)d->role->size);
-	return r ? err_path(err, r, path) : 0;
+	r = allocate_full(d->fd, d->role->size);
+	return r < 0 ? err_path(err, -r, path) : 0;
 }
 
 static int run(const struct role *role, struct err *err)

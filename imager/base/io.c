@@ -44,6 +44,55 @@ int write_full(int fd, const void *data, size_t len)
 	return 0;
 }
 
+ssize_t pread_full(int fd, void *data, size_t len, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)data + done, len - done, (off_t)(at + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int pwrite_full(int fd, const void *data, size_t len, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pwrite(fd, (const char *)data + done, len - done, (off_t)(at + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int allocate_full(int fd, uint64_t size)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < (off_t)size && ftruncate(fd, (off_t)size) < 0)
+		return -errno;
+	r = posix_fallocate(fd, 0, (off_t)size);
+	if (r != 0 && st.st_size < (off_t)size && ftruncate(fd, st.st_size) < 0)
+		return -errno;
+	return -r;
+}
+
 /* sysfs and procfs report a size of 0 or 4096, so the size is only a first guess. */
 static int read_fd(int fd, size_t limit, char **ret, size_t *ret_len)
 {

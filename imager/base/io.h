@@ -19,6 +19,14 @@ int read_file_at(int dirfd, const char *path, size_t limit, char **ret, size_t *
 ssize_t read_full(int fd, void *data, size_t len);
 /* Writes all; 0 or -errno. */
 int write_full(int fd, const void *data, size_t len);
+/* The same at an offset; where the file stands does not matter and stays. */
+ssize_t pread_full(int fd, void *data, size_t len, uint64_t at);
+int pwrite_full(int fd, const void *data, size_t len, uint64_t at);
+/*
+ * Gives the file at least `size` bytes, all of them allocated; 0 or -errno (-ENOSPC), and then its size is
+ * what it was. The size is set first: a tmpfs with huge=within_size takes huge pages only below it.
+ */
+int allocate_full(int fd, uint64_t size);
 
 /* What a file is to hold. */
 struct file_content {

@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "imager/base/io.h"
 #include "imager/base/parse.h"
 
 #define DIGEST_PREFIX "sha256:"
@@ -92,18 +93,6 @@ int digest_stream_end(struct digest_stream *s, struct digest *ret)
 	return 0;
 }
 
-static ssize_t read_at(int fd, void *data, size_t len, uint64_t offset)
-{
-	for (;;) {
-		ssize_t n = pread(fd, data, len, (off_t)offset);
-
-		if (n >= 0)
-			return n;
-		if (errno != EINTR)
-			return -errno;
-	}
-}
-
 int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, const atomic_int *stop)
 {
 	_cleanup_digest_stream_ struct digest_stream *s = digest_stream_new();
@@ -114,7 +103,7 @@ int digest_fd(int fd, struct digest *ret, uint64_t *ret_size, const atomic_int *
 
 	if (!s || !block)
 		return -ENOMEM;
-	while ((n = read_at(fd, block, BLOCK_SIZE, size)) > 0) {
+	while ((n = pread_full(fd, block, BLOCK_SIZE, size)) > 0) {
 		r = digest_stream_add(s, block, (size_t)n);
 		if (r < 0)
 			return r;

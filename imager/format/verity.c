@@ -91,16 +91,11 @@ struct range {
 
 static int read_block(int fd, void *data, uint64_t at)
 {
-	for (size_t done = 0; done < VERITY_BLOCK;) {
-		ssize_t n = pread(fd, (char *)data + done, VERITY_BLOCK - done, (off_t)(at + done));
+	ssize_t n = pread_full(fd, data, VERITY_BLOCK, at);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		done += (size_t)n;
-	}
-	return 0;
+	if (n < 0)
+		return (int)n;
+	return n == VERITY_BLOCK ? 0 : -EBADMSG;
 }
 
 static int is_stopped(const struct verity_file *f)

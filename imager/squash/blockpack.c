@@ -37,7 +37,7 @@ static int compare_rows(const void *a, const void *b)
 
 static int read_exact(int fd, void *data, size_t size, uint64_t offset)
 {
-	ssize_t n = pread(fd, data, size, (off_t)offset);
+	ssize_t n = pread_full(fd, data, size, offset);
 
 	return n == (ssize_t)size ? 0 : -EIO;
 }

@@ -70,18 +70,11 @@ int squash_file_is_hole(struct squash_file *f, uint64_t at, uint64_t size)
 
 int squash_file_read(struct squash_file *f, void *data, uint32_t size, uint64_t at, struct err *err)
 {
-	for (uint32_t done = 0; done < size;) {
-		ssize_t n = pread(f->fd, (char *)data + done, size - done, (off_t)(at + done));
+	ssize_t n = pread_full(f->fd, data, size, at);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_path(err, errno, f->path);
-		if (n == 0)
-			return changed(f->path, err);
-		done += (uint32_t)n;
-	}
-	return 0;
+	if (n < 0)
+		return err_path(err, (int)-n, f->path);
+	return n == (ssize_t)size ? 0 : changed(f->path, err);
 }
 
 int squash_file_check(const struct squash_file *f, struct err *err)

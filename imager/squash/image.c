@@ -9,6 +9,8 @@
 #include <sqfs/error.h>
 #include <unistd.h>
 
+#include "imager/base/io.h"
+
 /* The longest padding: one page, a block device's unit. */
 #define PAD_LIMIT 4096
 
@@ -23,39 +25,23 @@ static int read_at(sqfs_file_t *file, sqfs_u64 offset, void *data, size_t size)
 {
 	struct squash_image *image = (struct squash_image *)file;
 
-	while (size) {
-		ssize_t n = pread(image->fd, data, size, (off_t)offset);
+	ssize_t n = pread_full(image->fd, data, size, offset);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(image, errno);
-		if (n == 0)
-			return SQFS_ERROR_OUT_OF_BOUNDS;
-		data = (char *)data + n;
-		offset += (sqfs_u64)n;
-		size -= (size_t)n;
-	}
-	return 0;
+	if (n < 0)
+		return fail(image, (int)-n);
+	return n == (ssize_t)size ? 0 : SQFS_ERROR_OUT_OF_BOUNDS;
 }
 
 static int write_at(sqfs_file_t *file, sqfs_u64 offset, const void *data, size_t size)
 {
 	struct squash_image *image = (struct squash_image *)file;
 
-	while (size) {
-		ssize_t n = pwrite(image->fd, data, size, (off_t)offset);
+	int r = pwrite_full(image->fd, data, size, offset);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(image, errno);
-		data = (const char *)data + n;
-		offset += (sqfs_u64)n;
-		size -= (size_t)n;
-	}
-	if (offset > image->size)
-		image->size = offset;
+	if (r < 0)
+		return fail(image, -r);
+	if (offset + size > image->size)
+		image->size = offset + size;
 	return 0;
 }
 

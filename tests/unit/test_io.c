@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -150,6 +151,56 @@ static void test_copy(void **state)
 	assert_int_equal(copy_file(from, "/dev/full", 0644, NULL), -ENOSPC);
 }
 
+static void test_at_offsets(void **state)
+{
+	_cleanup_close_ int fd = memfd_create("at", MFD_CLOEXEC);
+	char text[16];
+
+	(void)state;
+	assert_int_equal(pwrite_full(fd, "middle", 6, 4), 0);
+	assert_int_equal(pread_full(fd, text, 6, 4), 6);
+	assert_memory_equal(text, "middle", 6);
+	assert_int_equal(pread_full(fd, text, sizeof(text), 7), 3);
+	assert_int_equal(pread_full(fd, text, sizeof(text), 10), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+	assert_int_equal(pread_full(-1, text, 1, 0), -EBADF);
+	assert_int_equal(pwrite_full(-1, text, 1, 0), -EBADF);
+}
+
+/* In a mount namespace of its own, with a full file system of 1 MiB: 0 when nothing of the refused stays. */
+static int allocate_too_much(const char *room)
+{
+	_cleanup_free_ char *path = path_join(room, "file");
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("room", room, "tmpfs", 0, "size=1m") < 0)
+		return 77;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (write_full(fd, "some", 4) < 0 || allocate_full(fd, 100000) < 0 || fstat(fd, &st) < 0)
+		return 1;
+	if (st.st_size != 100000 || st.st_blocks < 100000 / 512 || allocate_full(fd, 10) < 0)
+		return 2;
+	if (allocate_full(fd, 2 << 20) != -ENOSPC || fstat(fd, &st) < 0 || st.st_size != 100000)
+		return 3;
+	return 0;
+}
+
+static void test_allocate(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(allocate_too_much(*state));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+	assert_int_equal(allocate_full(-1, 10), -EBADF);
+}
+
 /* ---- folders ---- */
 
 static void test_mkdir_p(void **state)
@@ -257,6 +308,8 @@ int main(void)
 		unit_test_in_dir(test_write_atomic_after_kill),
 		unit_test_in_dir(test_write_fails),
 		unit_test_in_dir(test_copy),
+		cmocka_unit_test(test_at_offsets),
+		unit_test_in_dir(test_allocate),
 		unit_test_in_dir(test_mkdir_p),
 		unit_test_in_dir(test_remove_tree),
 		unit_test_in_dir(test_remove_tree_stops_at_bind_mounts),
