@@ -92,6 +92,7 @@ SRC_wire := \
 	seeder/wire/tcp.c
 
 SRC_swarm := \
+	seeder/swarm/datafile.c \
 	seeder/swarm/swarm.cpp
 
 SRC_imager := \

@@ -4,12 +4,14 @@
  */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow" /* a function and a struct of one name are usual in C */
+extern "C" {
+#include "imager/base/io.h"
+#include "seeder/swarm/datafile.h"
+}
 #include "seeder/swarm/swarm.h"
 #pragma GCC diagnostic pop
 
-#include <fcntl.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +21,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +30,7 @@
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/bdecode.hpp>
 #include <libtorrent/bencode.hpp>
+#include <libtorrent/disk_interface.hpp>
 #include <libtorrent/extensions.hpp>
 #include <libtorrent/extensions/smart_ban.hpp>
 #include <libtorrent/hasher.hpp>
@@ -35,7 +39,6 @@
 #include <libtorrent/peer_class.hpp>
 #include <libtorrent/peer_connection_handle.hpp>
 #include <libtorrent/peer_info.hpp>
-#include <libtorrent/posix_disk_io.hpp>
 #include <libtorrent/session.hpp>
 #include <libtorrent/session_params.hpp>
 #include <libtorrent/settings_pack.hpp>
@@ -296,31 +299,15 @@ std::shared_ptr<lt::torrent_info> load(const char *torrent, size_t len)
 	}
 }
 
-void allocate(int fd, const std::string &path, int64_t size)
+/* True: it was not there, so nothing need be checked. */
+bool prepare_file(const std::string &path, int64_t size, int complete)
 {
-	int r = posix_fallocate(fd, 0, size);
+	struct err err = {};
+	int r = datafile_prepare(path.c_str(), uint64_t(size), complete, &err);
 
-	if (r != 0)
-		refuse(r, path + ": " + std::to_string(size) + " bytes: " + strerror(r));
-}
-
-/* Opens or makes the data file and gives it its size. True: it was not there, so nothing need be checked. */
-bool prepare_file(const std::string &path, int64_t size, bool complete)
-{
-	_cleanup_close_ int fd =
-		open(path.c_str(), complete ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		refuse(errno, path + ": " + strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		refuse(EINVAL, path + ": not a regular file");
-	if (st.st_size > size || (complete && st.st_size != size))
-		refuse(EBADMSG, path + ": has " + std::to_string(st.st_size) + " bytes, the torrent says " +
-					std::to_string(size));
-	if (!complete)
-		allocate(fd, path, size);
-	return st.st_size == 0;
+	if (r < 0)
+		refuse(-r, err.text);
+	return r == 1;
 }
 
 std::string directory_of(const std::string &path)
@@ -363,6 +350,243 @@ lt::add_torrent_params params_for(const swarm_torrent &t)
 			p.have_pieces.resize(p.ti->num_pieces(), false);
 	}
 	return p;
+}
+
+/* A torrent's data file and where its pieces are in it. */
+struct data_file {
+	data_file(const lt::storage_params &p, const lt::file_storage &f)
+	    : layout(f), path((p.mapped_files ? p.mapped_files : &f)->file_path(lt::file_index_t{0}, p.path)),
+	      file{path.c_str(), uint64_t(f.total_size()), -1, 0}
+	{
+	}
+	data_file(const data_file &) = delete;
+	data_file &operator=(const data_file &) = delete;
+	~data_file()
+	{
+		datafile_close(&file);
+	}
+
+	uint64_t offset(lt::piece_index_t piece, int start) const
+	{
+		return uint64_t(static_cast<int>(piece)) * uint64_t(layout.piece_length()) + uint64_t(start);
+	}
+
+	int read(char *data, int len, lt::piece_index_t piece, int start)
+	{
+		return datafile_read(&file, data, size_t(len), offset(piece, start));
+	}
+
+	int write(const char *data, int len, lt::piece_index_t piece, int start)
+	{
+		return datafile_write(&file, data, size_t(len), offset(piece, start));
+	}
+
+	const lt::file_storage &layout;
+	const std::string path;
+	datafile file;
+};
+
+lt::storage_error storage_error_of(int r, lt::operation_t operation)
+{
+	lt::storage_error error;
+
+	if (r < 0) {
+		error.ec.assign(-r, lt::system_category());
+		error.operation = operation;
+		error.file(lt::file_index_t{0});
+	}
+	return error;
+}
+
+/*
+ * What a node's session does with its files: all on the network thread, the file kept open. The library's own
+ * posix_disk_io opens, sizes and closes it for each block of 16 KiB, and reads what it hashes the same way.
+ * Every answer is posted, since the library is not to be called from within its own call. Files are neither
+ * moved, renamed nor deleted here.
+ */
+struct tmpfs_io final : lt::disk_interface, lt::buffer_allocator_interface {
+	explicit tmpfs_io(lt::io_context &c) : context(c)
+	{
+	}
+
+	lt::storage_holder new_torrent(const lt::storage_params &p, const std::shared_ptr<void> &) override
+	{
+		files.push_back(std::make_unique<data_file>(p, p.files));
+		return {lt::storage_index_t(uint32_t(files.size() - 1)), *this};
+	}
+
+	void remove_torrent(lt::storage_index_t at) override
+	{
+		files[uint32_t(at)].reset();
+	}
+
+	void async_read(lt::storage_index_t at, const lt::peer_request &r,
+		std::function<void(lt::disk_buffer_holder, const lt::storage_error &)> done,
+		lt::disk_job_flags_t) override
+	{
+		lt::disk_buffer_holder block(*this, new (std::nothrow) char[size_t(r.length)], r.length);
+		auto error = storage_error_of(
+			block ? of(at).read(block.data(), r.length, r.piece, r.start) : -ENOMEM,
+			lt::operation_t::file_read);
+
+		lt::post(context, [done = std::move(done), block = std::move(block), error]() mutable {
+			done(std::move(block), error);
+		});
+	}
+
+	bool async_write(lt::storage_index_t at, const lt::peer_request &r, const char *data,
+		std::shared_ptr<lt::disk_observer>, std::function<void(const lt::storage_error &)> done,
+		lt::disk_job_flags_t) override
+	{
+		auto error = storage_error_of(
+			of(at).write(data, r.length, r.piece, r.start), lt::operation_t::file_write);
+
+		lt::post(context, [done = std::move(done), error] { done(error); });
+		return false;
+	}
+
+	void async_hash(lt::storage_index_t at, lt::piece_index_t piece, lt::span<lt::sha256_hash>,
+		lt::disk_job_flags_t,
+		std::function<void(lt::piece_index_t, const lt::sha1_hash &, const lt::storage_error &)> done)
+		override
+	{
+		data_file &file = of(at);
+		lt::hasher hash;
+		int size = file.layout.piece_size(piece), r = 0;
+
+		for (int start = 0; r == 0 && start < size; start += int(scratch.size())) {
+			int len = std::min(int(scratch.size()), size - start);
+
+			r = file.read(scratch.data(), len, piece, start);
+			hash.update(lt::span<const char>{scratch.data(), len});
+		}
+		lt::post(context, [done = std::move(done), piece, sum = hash.final(),
+					  error = storage_error_of(r, lt::operation_t::file_read)] {
+			done(piece, sum, error);
+		});
+	}
+
+	/* Torrents of version 2 are refused before they get here. */
+	void async_hash2(lt::storage_index_t, lt::piece_index_t piece, int, lt::disk_job_flags_t,
+		std::function<void(lt::piece_index_t, const lt::sha256_hash &, const lt::storage_error &)>
+			done) override
+	{
+		lt::post(context, [done = std::move(done), piece] { done(piece, {}, unsupported()); });
+	}
+
+	/* A file that another one has changed the size of, or of which nothing is known, is hashed whole. */
+	void async_check_files(lt::storage_index_t at, const lt::add_torrent_params *told,
+		lt::aux::vector<std::string, lt::file_index_t>,
+		std::function<void(lt::status_t, const lt::storage_error &)> done) override
+	{
+		bool known =
+			told && (!told->have_pieces.empty() || (told->flags & lt::torrent_flags::seed_mode));
+		int sized = datafile_is_sized(&of(at).file);
+		lt::status_t status = sized < 0        ? lt::status_t::fatal_disk_error
+				      : sized && known ? lt::status_t::no_error
+						       : lt::status_t::need_full_check;
+
+		lt::post(context, [done = std::move(done), status,
+					  error = storage_error_of(sized, lt::operation_t::file_stat)] {
+			done(status, error);
+		});
+	}
+
+	void async_release_files(lt::storage_index_t at, std::function<void()> done) override
+	{
+		datafile_close(&of(at).file);
+		if (done)
+			lt::post(context, std::move(done));
+	}
+
+	void async_stop_torrent(lt::storage_index_t, std::function<void()> done) override
+	{
+		if (done)
+			lt::post(context, std::move(done));
+	}
+
+	void async_clear_piece(lt::storage_index_t, lt::piece_index_t piece,
+		std::function<void(lt::piece_index_t)> done) override
+	{
+		lt::post(context, [done = std::move(done), piece] { done(piece); });
+	}
+
+	void async_move_storage(lt::storage_index_t, std::string path, lt::move_flags_t,
+		std::function<void(lt::status_t, const std::string &, const lt::storage_error &)> done)
+		override
+	{
+		lt::post(context, [done = std::move(done), path = std::move(path)] {
+			done(lt::status_t::fatal_disk_error, path, unsupported());
+		});
+	}
+
+	void async_rename_file(lt::storage_index_t, lt::file_index_t file, std::string name,
+		std::function<void(const std::string &, lt::file_index_t, const lt::storage_error &)> done)
+		override
+	{
+		lt::post(context, [done = std::move(done), file, name = std::move(name)] {
+			done(name, file, unsupported());
+		});
+	}
+
+	void async_delete_files(lt::storage_index_t, lt::remove_flags_t,
+		std::function<void(const lt::storage_error &)> done) override
+	{
+		lt::post(context, [done = std::move(done)] { done(unsupported()); });
+	}
+
+	void async_set_file_priority(lt::storage_index_t,
+		lt::aux::vector<lt::download_priority_t, lt::file_index_t> priorities,
+		std::function<void(const lt::storage_error &,
+			lt::aux::vector<lt::download_priority_t, lt::file_index_t>)>
+			done) override
+	{
+		lt::post(context, [done = std::move(done), priorities = std::move(priorities)]() mutable {
+			done({}, std::move(priorities));
+		});
+	}
+
+	void free_disk_buffer(char *block) override
+	{
+		delete[] block;
+	}
+
+	void update_stats_counters(lt::counters &) const override
+	{
+	}
+	std::vector<lt::open_file_state> get_status(lt::storage_index_t) const override
+	{
+		return {};
+	}
+	void abort(bool) override
+	{
+	}
+	void submit_jobs() override
+	{
+	}
+	void settings_updated() override
+	{
+	}
+
+	data_file &of(lt::storage_index_t at)
+	{
+		return *files[uint32_t(at)];
+	}
+
+	static lt::storage_error unsupported()
+	{
+		return storage_error_of(-EOPNOTSUPP, lt::operation_t::unknown);
+	}
+
+	lt::io_context &context;
+	std::vector<std::unique_ptr<data_file>> files;
+	std::vector<char> scratch = std::vector<char>(64 * kib);
+};
+
+std::unique_ptr<lt::disk_interface> make_tmpfs_io(
+	lt::io_context &context, const lt::settings_interface &, lt::counters &)
+{
+	return std::make_unique<tmpfs_io>(context);
 }
 
 bool port_in_use(lt::session &session, std::string &why)
@@ -472,12 +696,12 @@ try {
 	lt::ip_filter everybody;
 	std::string why = "no such address";
 
-	/* Reading and hashing on the network thread is slower than mmap, but 20 MB smaller in RAM and without
-	 * SIGBUS: right for tmpfs. */
+	/* A disk may keep the network thread waiting, so the head has the library's own threads. A node's
+	 * tmpfs does not: one thread is 20 MB smaller in RAM and knows no SIGBUS. */
 	if (options->role == SWARM_SEEDER)
 		params.disk_io_constructor = lt::mmap_disk_io_constructor;
 	else
-		params.disk_io_constructor = lt::posix_disk_io_constructor;
+		params.disk_io_constructor = make_tmpfs_io;
 	auto s = std::make_unique<swarm>(std::move(params));
 	if (s->wake.fd < 0)
 		refuse(errno, std::string("eventfd: ") + strerror(errno));
@@ -681,18 +905,13 @@ static std::string hash_pieces(const swarm_make &make, uint32_t length)
 	for (uint64_t at = 0; at < make.size; at += length) {
 		size_t want = size_t(std::min<uint64_t>(length, make.size - at));
 
-		for (size_t have = 0; have < want;) {
-			ssize_t n = pread(make.fd, piece.data() + have, want - have, off_t(at + have));
+		ssize_t n = pread_full(make.fd, piece.data(), want, at);
 
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				refuse(errno, std::string(make.name) + ": " + strerror(errno));
-			if (n == 0)
-				refuse(EIO, std::string(make.name) + ": ends before its " +
-						    std::to_string(make.size) + " bytes");
-			have += size_t(n);
-		}
+		if (n < 0)
+			refuse(int(-n), std::string(make.name) + ": " + strerror(int(-n)));
+		if (size_t(n) < want)
+			refuse(EIO, std::string(make.name) + ": ends before its " +
+					    std::to_string(make.size) + " bytes");
 		lt::sha1_hash hash =
 			lt::hasher(lt::span<const char>{piece.data(), std::ptrdiff_t(want)}).final();
 		hashes.append(hash.data(), hash.size());
