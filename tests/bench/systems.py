@@ -147,11 +147,14 @@ server {{ listen {HEAD}:80; root {self.rig.path("www")}; }} }}
 
 
 class Aria2(System):
-    """aria2c on both sides with opentracker, as TrinityX does; the nodes go on seeding, which TrinityX's do not."""
+    """aria2c on both sides with opentracker, with the very options of TrinityX: its nodes leave when they are done."""
 
     name = "aria2c"
-    common = ("--enable-dht=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--quiet=true",
-              "--check-certificate=false", "--file-allocation=none", "--seed-ratio=0.0", "--summary-interval=0")
+    # The controller's aria2c-daemon.sh and the node's script in luna2-daemon; all else is aria2c's default.
+    head_options = ("--summary-interval=600", "--enable-dht=false", "--seed-ratio=100000.0", "--check-integrity=true",
+                    "--check-certificate=false")
+    node_options = ("--seed-time=0", "--enable-dht=false", "--max-connection-per-server=2", "--bt-stop-timeout=120",
+                    "--check-certificate=false")
 
     def prepare(self):
         www = self.rig.path("www")
@@ -163,11 +166,10 @@ class Aria2(System):
         with open(allowed, "w", encoding="ascii") as file:
             file.write(infohash + "\n")
         self.head(["opentracker", "-i", HEAD, "-p", "6969", "-P", "6969", "-w", allowed], "tracker.log")
-        self.head(["aria2c", *self.common, "--check-integrity=true", "--seed-time=9999", f"--dir={www}",
-                   self.torrent])
+        self.head(["aria2c", "--quiet=true", *self.head_options, f"--dir={www}", self.torrent])
 
     def fetch(self, node):
-        # The hook's end is the download's; the seeding goes on until the rig ends it.
+        # The hook tells when the file is there, whatever the node does then.
         hook = self.rig.path(f"{node.name}-hook")
         fifo = self.rig.path(f"{node.name}-fifo")
         with open(hook, "w", encoding="ascii") as file:
@@ -176,12 +178,22 @@ class Aria2(System):
         os.mkfifo(fifo)
         waiting = self.rig.start(node.name, ["head", "-c", "1", fifo], f"{node.name}-wait.log")
         waiting.worker = self.rig.start(
-            node.name, ["aria2c", *self.common, "--seed-time=9999", f"--on-bt-download-complete={hook}",
+            node.name, ["aria2c", "--quiet=true", *self.node_options, f"--on-bt-download-complete={hook}",
                         f"--dir={self.folder(node.name)}", self.torrent], f"{node.name}.log")
         return waiting
 
     def verify(self, node):
         self.check(os.path.join(self.folder(node.name), "image"))
+
+
+class Aria2Stays(Aria2):
+    """The same, set up as well as we could: the nodes go on seeding, no peer exchange, no allocation beforehand."""
+
+    name = "aria2c that stays"
+    common = ("--enable-dht=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--check-certificate=false",
+              "--file-allocation=none", "--seed-ratio=0.0", "--seed-time=9999", "--summary-interval=0")
+    head_options = (*common, "--check-integrity=true")
+    node_options = common
 
 
 class Udpcast(System):
@@ -211,4 +223,4 @@ def www(rig, bench):
         shutil.copyfile(rig.path("store", "blobs", "sha256", bench.digest), target)
 
 
-ALL = {s.name: s for s in (Swarmboot, Http, Aria2, Udpcast)}
+ALL = {s.name: s for s in (Swarmboot, Http, Aria2, Aria2Stays, Udpcast)}
