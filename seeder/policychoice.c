@@ -7,6 +7,8 @@
 #define INTERVAL_MS (POLICY_INTERVAL_S * 1000)
 /* Without progress for so long: stalled. An upstream silent for so long is not trusted to be there. */
 #define STALL_MS (INTERVAL_MS * 6 / 5)
+/* Nothing from an upstream that is silent as well: an interval, give or take the clocks, is enough. */
+#define LOST_MS (INTERVAL_MS * 9 / 10)
 /* So long it waits for an upstream that is stalled itself and may be helped first. */
 #define PATIENCE_MS (INTERVAL_MS * 5)
 /* A power-on is over when nobody has come for so long; the first of a rack waits so long at most. */
@@ -36,10 +38,16 @@ static int is_slow(const struct torrent *t, const struct peer *peer, uint64_t no
 	return peer->has_rate && !is_swift(t, peer) && now - peer->placed >= AROUND_MS;
 }
 
-/* Slow, and not because what feeds it is. */
+/*
+ * Slow, and not because what feeds it is. Rates are as much as an announce old, so where all have waited what
+ * counts is that it lacks what the one before it has long had. A part of a second at full speed is the part
+ * of a piece that only the one before it may have.
+ */
 static int is_brake(const struct torrent *t, const struct peer *peer, uint64_t now)
 {
-	return is_slow(t, peer, now) && peer->upstream && is_swift(t, peer->upstream);
+	const struct peer *up = peer->upstream;
+
+	return is_slow(t, peer, now) && up && is_swift(t, up) && peer->left > up->before + t->fastest / 4;
 }
 
 /* Of those that have enough: is there, is no brake and is not below the peer. */
@@ -203,6 +211,18 @@ static struct peer *way_around(const struct torrent *t, const struct peer *peer,
 	return over->children <= (over->rack < 0 ? t->chains : 1) ? over : NULL;
 }
 
+/* What feeds the silent one, and those before it that are silent too, is free to feed another. If one of them
+ * comes back it is given a place anew. */
+static void free_before(struct torrent *t, struct peer *silent, uint64_t now)
+{
+	while (silent && is_silent(silent, now)) {
+		struct peer *before = silent->upstream;
+
+		peer_detach(t, silent);
+		silent = before;
+	}
+}
+
 static void place(struct torrent *t, struct peer *peer, struct peer *upstream, uint64_t now)
 {
 	if (upstream)
@@ -222,9 +242,11 @@ void policy_settle(struct torrent *t, struct peer *peer, uint64_t now)
 {
 	struct peer *up = peer->upstream, *around;
 	int stalled = idle_ms(peer, now) > STALL_MS;
+	int is_lost = up && is_silent(up, now) && idle_ms(peer, now) >= LOST_MS;
 
 	t->search++;
-	if (!up || up->paused || (stalled && is_silent(up, now))) {
+	if (!up || up->paused || is_lost) {
+		free_before(t, up, now);
 		place(t, peer, first_upstream(t, peer, now), now);
 	} else if (stalled && is_to_blame(up, peer, now)) {
 		blame(t, up, now);

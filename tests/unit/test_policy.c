@@ -206,6 +206,39 @@ static void test_way_around_a_slow_one(void **state)
 	PLAY(steps);
 }
 
+/* 4 dies while everybody has waited for the head. 3 has what 2 has, so it holds nobody up, although its rate
+ * as last announced is that of a slow one and 2's is not yet: 5 goes to 3, not to 1 as its second child. */
+static void test_starved_is_not_slow(void **state)
+{
+	static const struct step steps[] = {
+		{{NODE(1), 0, SIZE, 0, 0, 1000}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 1010}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 1020}, NODE(2)},
+		{{NODE(4), 0, SIZE, 0, 0, 1030}, NODE(3)},
+		{{NODE(5), 0, SIZE, 0, 0, 1040}, NODE(4)},
+		{{NODE(1), 0, 80, 200, 0, 3000}, SEEDER},
+		{{NODE(2), 0, 80, 200, 0, 3010}, NODE(1)},
+		{{NODE(3), 0, 80, 200, 0, 3020}, NODE(2)},
+		{{NODE(4), 0, 80, 200, 0, 3030}, NODE(3)},
+		{{NODE(5), 0, 80, 200, 0, 3040}, NODE(4)},
+		{{NODE(1), 0, 56, 440, 0, 5000}, SEEDER},
+		{{NODE(2), 0, 60, 400, 0, 5010}, NODE(1)},
+		{{NODE(3), 0, 56, 440, 0, 5020}, NODE(2)},
+		{{NODE(4), 0, 56, 440, 0, 5030}, NODE(3)},
+		{{NODE(5), 0, 52, 480, 0, 6600}, NODE(4)},
+		{{NODE(1), 0, 50, 500, 0, 7000}, SEEDER},
+		{{NODE(2), 0, 50, 500, 0, 7010}, NODE(1)},
+		{{NODE(3), 0, 50, 500, 0, 7020}, NODE(2)},
+		{{NODE(1), 0, 30, 700, 0, 9000}, SEEDER},
+		{{NODE(2), 0, 50, 500, 0, 9010}, NODE(1)},
+		{{NODE(3), 0, 50, 500, 0, 9020}, NODE(2)},
+		{{NODE(5), 0, 52, 480, 0, 9100}, NODE(3)},
+	};
+
+	(void)state;
+	PLAY(steps);
+}
+
 static void test_stall(void **state)
 {
 	static const struct step steps[] = {
@@ -325,9 +358,29 @@ static void test_death_in_the_middle(void **state)
 		{{NODE(3), 0, SIZE, 0, 0, 1100}, NODE(1)},
 	};
 
+	/* Two side by side die far from the head: the first of the chain does not get a second child for it,
+	 * as that would cost all behind it half of their speed. */
+	static const struct step two[] = {
+		{{NODE(1), 0, SIZE, 0, 0, 0}, SEEDER},
+		{{NODE(2), 0, SIZE, 0, 0, 0}, NODE(1)},
+		{{NODE(3), 0, SIZE, 0, 0, 0}, NODE(2)},
+		{{NODE(4), 0, SIZE, 0, 0, 0}, NODE(3)},
+		{{NODE(5), 0, SIZE, 0, 0, 0}, NODE(4)},
+		{{NODE(1), 0, 80, 20, 0, 2000}, SEEDER},
+		{{NODE(2), 0, 81, 19, 0, 2000}, NODE(1)},
+		{{NODE(5), 0, 84, 16, 0, 2000}, NODE(4)},
+		{{NODE(5), 0, 84, 16, 0, 4000}, NODE(2)},
+		{{NODE(1), 0, 60, 40, 0, 4500}, SEEDER},
+		{{NODE(2), 0, 61, 39, 0, 4500}, NODE(1)},
+		/* one of them was only slow to announce: it does not come between again */
+		{{NODE(3), 0, 83, 17, 0, 5000}, NODE(5)},
+		{{NODE(5), 0, 64, 36, 0, 6500}, NODE(2)},
+	};
+
 	(void)state;
 	PLAY(steps);
 	PLAY(leaves);
+	PLAY(two);
 }
 
 /* A node that reboots has nothing: it is not put below those that it fed. */
@@ -518,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_end_of_chain),
 		cmocka_unit_test(test_wait_has_an_end),
 		cmocka_unit_test(test_way_around_a_slow_one),
+		cmocka_unit_test(test_starved_is_not_slow),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_suspect),
 		cmocka_unit_test(test_paused),
