@@ -81,8 +81,11 @@ static void get_boot(void *arg, const struct httpd_request *q, struct httpd_answ
 {
 	struct head *h = arg;
 	char mac[MAC_TEXT_SIZE];
-	struct boot_request request = {
-		.cluster = h->cluster, .catalog = h->catalog, .mac = mac, .from = q->from};
+	struct boot_request request = {.cluster = h->cluster,
+		.catalog = h->catalog,
+		.fault = &h->scan_fault,
+		.mac = mac,
+		.from = q->from};
 	struct boot_answer boot;
 	struct sender sender;
 	struct err err = {0};
@@ -351,8 +354,8 @@ static void get_health(void *arg, const struct httpd_request *q, struct httpd_an
 	(void)q;
 	for (size_t i = 0; h->catalog && i < h->catalog->channel_count; i++)
 		(void)json_array_append_new(channels, channel_value(&h->catalog->channels[i]));
-	root = json_pack("{s:b,s:s,s:O}", "ready", h->catalog && !h->catalog->pending, "version",
-		SWARMBOOT_VERSION, "channels", channels);
+	root = json_pack("{s:b,s:s,s:o,s:O}", "ready", h->catalog && !h->catalog->pending, "version",
+		SWARMBOOT_VERSION, "fault", json_clean(h->scan_fault.text), "channels", channels);
 	if (root && h->mirror)
 		(void)json_object_set_new(root, "mirror", mirror_value(h->mirror));
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -9,7 +9,7 @@
 #include "seeder/ipxe.h"
 #include "seeder/wire/bootargs.h"
 
-#define NO_CATALOG "the store is still being read"
+#define UNREAD "the store is still being read"
 
 void boot_base(const struct cluster *c, struct in_addr from, char ret[BOOT_BASE_SIZE])
 {
@@ -192,6 +192,20 @@ static int node_script(const struct boot_request *request, const struct boot_ans
 		script, err);
 }
 
+/* While its channel has not been read: not yet, or not at all since the last scan failed. */
+static struct boot_answer wait_for_scan(const struct boot_request *request, const struct cluster_node *node,
+	const struct catalog_channel *channel)
+{
+	int has_failed = request->fault && request->fault->code;
+
+	return (struct boot_answer){.kind = BOOT_WAIT,
+		.node = node,
+		.reason = has_failed ? request->fault->text
+			  : channel  ? channel->reason
+				     : UNREAD,
+		.is_soon = !has_failed};
+}
+
 static struct boot_answer decide(const struct boot_request *request)
 {
 	const struct cluster *c = request->cluster;
@@ -203,10 +217,9 @@ static struct boot_answer decide(const struct boot_request *request)
 	channel = catalog_channel(request->catalog, c->groups[node->group].channel);
 	if (channel && channel->offer)
 		return (struct boot_answer){.kind = BOOT_RELEASE, .node = node, .offer = channel->offer};
-	return (struct boot_answer){.kind = BOOT_WAIT,
-		.node = node,
-		.reason = channel ? channel->reason : NO_CATALOG,
-		.is_soon = !channel || channel->is_pending};
+	if (!channel || channel->is_pending)
+		return wait_for_scan(request, node, channel);
+	return (struct boot_answer){.kind = BOOT_WAIT, .node = node, .reason = channel->reason};
 }
 
 int boot_respond(

@@ -19,7 +19,8 @@ enum boot_kind {
 
 struct boot_request {
 	const struct cluster *cluster;
-	const struct catalog *catalog; /* NULL: not scanned yet */
+	const struct catalog *catalog; /* NULL: no scan has succeeded so far */
+	const struct err *fault;       /* of the last scan; NULL or code 0: none */
 	const char *mac;               /* canonical */
 	struct in_addr from;           /* where the request came from: the address DHCP gave */
 };
@@ -28,7 +29,7 @@ struct boot_answer {
 	enum boot_kind kind;
 	const struct cluster_node *node; /* NULL for BOOT_UNKNOWN; borrowed from the cluster */
 	const struct offer *offer;       /* BOOT_RELEASE; borrowed from the catalog */
-	const char *reason;              /* BOOT_WAIT; borrowed from the catalog */
+	const char *reason;              /* BOOT_WAIT; borrowed from the request */
 	int is_soon;                     /* BOOT_WAIT: the store is still being read */
 };
 

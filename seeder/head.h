@@ -3,8 +3,8 @@
  * reads its cluster file, offers.c applies what a scan found, api.c answers from it.
  *
  * The loop's thread changes it. Route functions run on the HTTP server's threads, one at a time, under
- * httpd_lock; so what they read or write (cluster, catalog, status) is touched by the loop under the same
- * lock.
+ * httpd_lock; so what they read or write (cluster, catalog and its fault, status) is touched by the loop
+ * under the same lock.
  */
 #ifndef SEEDER_HEAD_H
 #define SEEDER_HEAD_H
@@ -40,8 +40,8 @@ struct head {
 	struct loop *loop;
 	struct minisign_keyring keyring;
 	struct cluster *cluster;
-	struct catalog *catalog; /* NULL until the first scan; pending: not all of the store was read yet */
-	struct err scan_fault;   /* of the last scan; code 0: none */
+	struct catalog *catalog; /* NULL until a scan succeeds; pending: not all of the store was read yet */
+	struct err scan_fault;   /* of the last scan, which left the catalog as it was; code 0: none */
 	struct status *status;
 	uint64_t flush_from;       /* ms: the status is not written before */
 	struct tracker **trackers; /* one a network: a node is handed only what it can reach */

@@ -192,6 +192,18 @@ static int misses_running(const struct head *h, const struct catalog *old, const
 	return 0;
 }
 
+/* What was offered goes on to be; who waits for more is told. */
+static void scan_failed(struct head *h, const struct err *why)
+{
+	int is_news = strcmp(why->text, h->scan_fault.text) != 0;
+
+	httpd_lock(h->http);
+	h->scan_fault = *why;
+	httpd_unlock(h->http);
+	if (is_news)
+		log_error("the store cannot be read: %s", why->text);
+}
+
 void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 {
 	struct head *h = head;
@@ -199,12 +211,9 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 	int was_ready = old && !old->pending;
 
 	if (!catalog) {
-		if (strcmp(why->text, h->scan_fault.text) != 0)
-			log_error("the store cannot be read: %s", why->text);
-		h->scan_fault = *why;
+		scan_failed(h, why);
 		return;
 	}
-	h->scan_fault = (struct err){0};
 	for (size_t i = 0; i < catalog->channel_count; i++) {
 		add_mirror_reason(h, &catalog->channels[i]);
 		tell_channel(old, &catalog->channels[i]);
@@ -214,6 +223,7 @@ void offers_apply(void *head, struct catalog *catalog, const struct err *why)
 	add_seeds(h, catalog);
 	httpd_lock(h->http);
 	h->catalog = catalog;
+	h->scan_fault = (struct err){0};
 	if (misses_running(h, old, catalog))
 		scanner_poke(h->scanner);
 	httpd_unlock(h->http);

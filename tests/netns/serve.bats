@@ -373,6 +373,39 @@ first_script() { # MAC
 	[ "$(get /v1/health | jq .ready)" = true ]
 }
 
+failed_scans() { # NUMBER: so many were logged
+	timeout 10 bash -c 'until [ "$(grep -c "the store cannot be read" log)" = "$0" ]; do sleep 0.05; done' "$1"
+}
+
+told_to_wait() { # NODE MAC: for the scan, and why
+	[[ $(get "/v1/boot/$2.ipxe") == *$'\nsleep 10\n'* ]]
+	[[ $(row "$1" .error) == *"state/verified: Is a directory" ]]
+}
+
+@test "a scan that fails is told to those that wait for it, and they come again later" {
+	mkdir -p state/verified
+	spawn head log swarmboot serve --config cluster.yaml
+	wait_for_line log 'serves nodes=' 10
+	failed_scans 1
+	told_to_wait n001 52:54:00:aa:00:01
+	[[ $(get /v1/health | jq -c '[.ready, .fault]') == '[false,"'*'state/verified: Is a directory"]' ]]
+
+	rmdir state/verified
+	kill -HUP "$spawned"
+	wait_for_line log 'has read the store' 5
+	[[ $(get /v1/boot/52:54:00:aa:00:01.ipxe) == *"boots slurm:1"* ]]
+	[ "$(get /v1/health | jq -c '[.ready, .fault]')" = '[true,""]' ]
+
+	# a new group, and what is offered goes on to be
+	rm state/verified
+	mkdir state/verified
+	cluster_file | sed 's/^  k3s: .*/&\n  late: {channel: "slurm:1"}/; s/group: k3s/group: late/' >cluster.yaml
+	kill -HUP "$spawned"
+	failed_scans 2
+	told_to_wait k001 52:54:00:aa:00:03
+	[[ $(get /v1/boot/52:54:00:aa:00:01.ipxe) == *"boots slurm:1"* ]]
+}
+
 @test "a peer fetches the image from the seeder, found by its tracker" {
 	serve
 	root=$(blob .release.root.digest)

@@ -75,10 +75,12 @@ static void fill(struct sample *s)
 		.offers = s->offers, .offer_count = 1, .channels = s->channels, .channel_count = 2};
 }
 
+static struct err scan_fault;
+
 static struct boot_answer respond(const struct cluster *c, const struct catalog *catalog, const char *mac,
 	const char *from, struct buf *ret)
 {
-	struct boot_request request = {.cluster = c, .catalog = catalog, .mac = mac};
+	struct boot_request request = {.cluster = c, .catalog = catalog, .fault = &scan_fault, .mac = mac};
 	struct boot_answer answer = {0};
 	struct err err = {0};
 
@@ -251,31 +253,50 @@ static void test_two_seeders(void **state)
 	assert_non_null(strstr(wait.data, "sleep 10\nchain --replace --autofree http://10.77.0.3:80/"));
 }
 
+#define READING    "the store is still being read"
+#define NO_RELEASE "no such release"
+#define FAULT      "state: Read-only file system"
+/* Of a group that came with the last reload. */
+#define LATE_GROUP "  late: {channel: \"late:1\"}\n"
+#define LATE_NODE  "  l001: {mac: \"52:54:00:aa:00:04\", group: late}\n"
+
 static void test_waiting(void **state)
 {
-	_cleanup_cluster_ struct cluster *c = sample_cluster(state);
+	_cleanup_cluster_ struct cluster *c = NULL;
 	static const struct {
 		const char *mac;
 		int scanned; /* 2: its channel is still to be read */
 		enum boot_kind kind;
-		const char *reason, *text;
+		const char *reason, *text, *fault; /* fault: of the last scan */
 	} rows[] = {
-		{"52:54:00:aa:00:03", 1, BOOT_WAIT, "no such release", "echo swarmboot: k001 has no release"},
-		{"52:54:00:aa:00:01", 0, BOOT_WAIT, "the store is still being read", "n001 has no release"},
-		{"52:54:00:aa:00:01", 0, BOOT_WAIT, "the store is still being read", "\nsleep 1\n"},
-		{"52:54:00:aa:00:03", 1, BOOT_WAIT, "no such release", "\nsleep 10\n"},
-		{"52:54:00:aa:00:03", 2, BOOT_WAIT, "no such release", "\nsleep 1\n"},
-		{"52:54:00:aa:00:09", 1, BOOT_UNKNOWN, NULL, "52:54:00:aa:00:09 is in no cluster file"},
-		{"52:54:00:aa:00:09", 0, BOOT_UNKNOWN, NULL, "\nsleep 10\n"},
+		{"52:54:00:aa:00:03", 1, BOOT_WAIT, NO_RELEASE, "echo swarmboot: k001 has no release", NULL},
+		{"52:54:00:aa:00:01", 0, BOOT_WAIT, READING, "n001 has no release", NULL},
+		{"52:54:00:aa:00:01", 0, BOOT_WAIT, READING, "\nsleep 1\n", NULL},
+		{"52:54:00:aa:00:03", 1, BOOT_WAIT, NO_RELEASE, "\nsleep 10\n", NULL},
+		{"52:54:00:aa:00:03", 2, BOOT_WAIT, NO_RELEASE, "\nsleep 1\n", NULL},
+		{"52:54:00:aa:00:01", 0, BOOT_WAIT, FAULT, "\nsleep 10\n", FAULT},
+		{"52:54:00:aa:00:03", 1, BOOT_WAIT, NO_RELEASE, "\nsleep 10\n", FAULT},
+		{"52:54:00:aa:00:03", 2, BOOT_WAIT, FAULT, "\nsleep 10\n", FAULT},
+		{"52:54:00:aa:00:04", 1, BOOT_WAIT, READING, "\nsleep 1\n", NULL},
+		{"52:54:00:aa:00:04", 1, BOOT_WAIT, FAULT, "\nsleep 10\n", FAULT},
+		{"52:54:00:aa:00:09", 1, BOOT_UNKNOWN, NULL, "52:54:00:aa:00:09 is in no cluster file", NULL},
+		{"52:54:00:aa:00:09", 0, BOOT_UNKNOWN, NULL, "\nsleep 10\n", NULL},
 	};
+	struct err err = {0};
 	struct sample s;
 
+	if (load_cluster(state, SAMPLE_HEAD SAMPLE_NETWORK SAMPLE_GROUPS LATE_GROUP SAMPLE_NODES LATE_NODE,
+		    &c, &err) < 0)
+		fail_msg("%s", err.text);
 	fill(&s);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_buf_ struct buf script = {0};
 		struct boot_answer answer;
 
 		s.channels[1].is_pending = rows[i].scanned == 2;
+		scan_fault = (struct err){0};
+		if (rows[i].fault)
+			(void)err_set(&scan_fault, EROFS, "%s", rows[i].fault);
 		answer = respond(c, rows[i].scanned ? &s.catalog : NULL, rows[i].mac, "10.77.0.9", &script);
 
 		assert_int_equal(answer.kind, rows[i].kind);
