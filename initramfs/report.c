@@ -157,11 +157,14 @@ int report_send(struct reporter *r, struct err *err)
 	return report_tell(r, err);
 }
 
-int report_repeat(struct reporter *r, struct err *err)
+int report_repeat(struct reporter *r, size_t *ret_taken, struct err *err)
 {
-	size_t taken;
+	size_t taken = 0;
+	int last = report_owed(r) ? deliver(r, &taken, err) : 0;
 
-	return report_owed(r) ? deliver(r, &taken, err) : 0;
+	if (ret_taken)
+		*ret_taken = taken;
+	return report_owed(r) ? last : 0;
 }
 
 uint64_t report_pause_ms(uint64_t took_ms)

@@ -42,11 +42,12 @@ int report_tell(struct reporter *r, struct err *err);
 
 /*
  * The same report again, for those only that have not answered it: their tables would show the node as they
- * last heard of it. One that is in its pause is not asked, so this may be called often. 0 when all have
- * answered, else negative as report_send. Who refused it has answered.
+ * last heard of it. One that is in its pause is not asked, so this may be called often. Who refused it has
+ * answered. *ret_taken: how many took it now; may be NULL. 0 when it is owed to nobody any more, else the
+ * last failure, as report_send.
  */
-int report_repeat(struct reporter *r, struct err *err);
-/* How many those are. */
+int report_repeat(struct reporter *r, size_t *ret_taken, struct err *err);
+/* How many it is owed to. */
 size_t report_owed(const struct reporter *r);
 
 /*

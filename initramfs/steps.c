@@ -367,6 +367,6 @@ void steps_pause(struct agent *a, uint64_t ms)
 
 		(void)nanosleep(&slice, NULL);
 		/* What fell into a restart of the head. It may take 2 s for each that is silent. */
-		(void)report_repeat(&a->reporter, NULL);
+		(void)report_repeat(&a->reporter, NULL, NULL);
 	}
 }

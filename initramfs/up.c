@@ -63,7 +63,7 @@ static int read_words(int fd, struct reporter *reporter, char ret[WORD_MAX])
 		if (r < 0 && errno != EINTR)
 			return -errno;
 		if (r <= 0) {
-			(void)report_repeat(reporter, NULL);
+			(void)report_repeat(reporter, NULL, NULL);
 			continue;
 		}
 		n = read(fd, ret + len, WORD_MAX - 1 - len);
@@ -162,8 +162,8 @@ static int measure(struct report *report, struct err *err)
 	return report_save(report, AGENT_REPORT, err);
 }
 
-/* Each seeder once. While nobody has heard of it there is no end to this; else those that are away have a
- * day. */
+/* Each seeder once; a refusal is an answer, but nobody has heard of it then. Until somebody has there is no
+ * end to this while any is away; then those have a day. */
 static void tell_all(struct reporter *reporter)
 {
 	struct err err = {0};
@@ -172,12 +172,12 @@ static void tell_all(struct reporter *reporter)
 	uint64_t until = monotonic_ms() + LATE_MS;
 
 	for (unsigned tries = 1; report_owed(reporter) && (!told || monotonic_ms() < until); tries++) {
-		size_t owed = report_owed(reporter);
+		size_t taken;
 
 		log_debug("%s", err.text);
 		sleep_ms(backoff_ms(tries, backoff_random()));
-		(void)report_repeat(reporter, &err);
-		told |= report_owed(reporter) < owed;
+		(void)report_repeat(reporter, &taken, &err);
+		told |= taken > 0;
 	}
 	if (report_owed(reporter))
 		log_warn("%zu of %zu seeders were not told in a day: %s", report_owed(reporter),

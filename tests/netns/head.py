@@ -110,7 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with open(os.path.join(self.server.root, "reports"), "ab") as reports:
             reports.write(body.strip() + b"\n")
-        self.answer(204)
+        self.answer(403 if self.server.refuse else 204)
 
     def log_message(self, *_args):
         pass
@@ -128,6 +128,7 @@ def main():
     parser.add_argument("--peer", type=peer, action="append", default=[])
     parser.add_argument("--cut", type=int, help="break every file off after so many bytes")
     parser.add_argument("--tracker", choices=["500", "html", "huge", "garbage", "silent"], help="does this instead")
+    parser.add_argument("--refuse", action="store_true", help="all that is posted, kept or not")
     parser.add_argument("--torrent", nargs=3, metavar=("IMAGE", "NAME", "OUTPUT"))
     args = parser.parse_args()
     if args.torrent:
@@ -140,6 +141,7 @@ def main():
     server.announced = set()
     server.cut = args.cut
     server.tracker = args.tracker
+    server.refuse = args.refuse
     server.daemon_threads = True
     with open(os.path.join(args.root, "ready"), "w", encoding="ascii"):
         pass

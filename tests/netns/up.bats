@@ -36,8 +36,8 @@ teardown() {
 	ns_cleanup
 }
 
-head_up() { # NUMBER
-	spawn head "head$1.log" python3 -B "$BATS_TEST_DIRNAME/head.py" --listen "10.77.0.$1:8080" --root "$1"
+head_up() { # NUMBER [OPTION]...
+	spawn head "head$1.log" python3 -B "$BATS_TEST_DIRNAME/head.py" --listen "10.77.0.$1:8080" --root "$1" "${@:2}"
 	wait_for_tcp head "10.77.0.$1" 8080 10
 }
 
@@ -84,4 +84,17 @@ told() { # NUMBER PHASE SECONDS: the head has been told so
 	up
 	wait "$up_pid"
 	[ "$(jq -c 'select(.phase == "up") | .phases' 1/reports | sort -u | wc -l)" = 1 ]
+}
+
+@test "a head that refuses the report has answered, but was not told" {
+	up
+	timeout 10 bash -c 'until [ -e asked ]; do sleep 0.05; done'
+	head_up 1 --refuse
+	head_up 2 --refuse
+	touch started
+	told 1 up 15
+	told 2 up 15
+	wait "$up_pid"
+	grep 'no seeder takes the report: .*code=403' up.log
+	run -1 grep 'reported up' up.log
 }

@@ -59,6 +59,7 @@ static void test_each_once(void **state)
 	_cleanup_free_ char *one = NULL, *two = NULL;
 	struct reporter r;
 	uint64_t measured;
+	size_t taken;
 
 	(void)state;
 	begin(&r, 2);
@@ -67,16 +68,18 @@ static void test_each_once(void **state)
 	measured = r.report.phases[1].ms;
 	assert_int_equal(report_owed(&r), 1);
 	/* in its pause nobody is asked */
-	assert_int_equal(report_repeat(&r, NULL), -EAGAIN);
+	assert_int_equal(report_repeat(&r, NULL, NULL), -EAGAIN);
 	end_pauses(&r);
-	assert_int_equal(report_repeat(&r, NULL), -ECONNREFUSED);
+	assert_int_equal(report_repeat(&r, NULL, NULL), -ECONNREFUSED);
 	for (uint64_t begun = monotonic_ms(); monotonic_ms() < begun + 3;)
 		;
 	stubhead_serve(&heads[1], STUBHEAD_204);
 	end_pauses(&r);
-	assert_int_equal(report_repeat(&r, NULL), 0);
+	assert_int_equal(report_repeat(&r, &taken, NULL), 0);
+	assert_int_equal(taken, 1);
 	assert_int_equal(report_owed(&r), 0);
-	assert_int_equal(report_repeat(&r, NULL), 0);
+	assert_int_equal(report_repeat(&r, &taken, NULL), 0);
+	assert_int_equal(taken, 0);
 	one = stubhead_log(&heads[0]);
 	two = stubhead_log(&heads[1]);
 	assert_int_equal(lines(one), 1);
@@ -114,9 +117,31 @@ static void test_refusal_is_an_answer(void **state)
 	stubhead_serve(&heads[0], STUBHEAD_403);
 	assert_int_equal(report_send(&r, NULL), -EPERM);
 	assert_int_equal(report_owed(&r), 0);
-	assert_int_equal(report_repeat(&r, NULL), 0);
+	assert_int_equal(report_repeat(&r, NULL, NULL), 0);
 	one = stubhead_log(&heads[0]);
 	assert_int_equal(lines(one), 1);
+}
+
+/* But it has not taken the report, whenever it refuses. */
+static void test_refused_later(void **state)
+{
+	struct reporter r;
+	size_t taken;
+
+	(void)state;
+	begin(&r, 3);
+	assert_int_equal(report_send(&r, NULL), -ECONNREFUSED);
+	stubhead_serve(&heads[1], STUBHEAD_403);
+	end_pauses(&r);
+	assert_int_equal(report_repeat(&r, &taken, NULL), -ECONNREFUSED);
+	assert_int_equal(taken, 0);
+	assert_int_equal(report_owed(&r), 2);
+	stubhead_serve(&heads[0], STUBHEAD_204);
+	stubhead_serve(&heads[2], STUBHEAD_403);
+	end_pauses(&r);
+	assert_int_equal(report_repeat(&r, &taken, NULL), 0);
+	assert_int_equal(taken, 1);
+	assert_int_equal(report_owed(&r), 0);
 }
 
 /* A phase that fails while the head restarts: it is told in the wait before the next try. */
@@ -145,6 +170,7 @@ int main(void)
 		TEST(test_each_once),
 		TEST(test_new_report),
 		TEST(test_refusal_is_an_answer),
+		TEST(test_refused_later),
 		TEST(test_told_in_a_wait),
 	};
 
