@@ -245,41 +245,54 @@ static void clean(const struct follow *f)
 		bring_clean(store);
 }
 
-/* What the scans know of the blobs is read once a round: a verdict that comes later is the next round's. */
-static void look(const struct follow *without, const struct channels *list)
+/* One that is stopped on the way drops no goal that it has not come to. */
+static void go_through(const struct follow *f, const struct channels *list)
 {
-	_cleanup_free_ char *memory = path_join(without->wish->state, VERIFIED_FILE);
-	_cleanup_(blobproof_release) struct blobproof proof = {0};
-	struct follow f = *without;
-
-	f.proof = &proof;
-	if (memory && blobproof_load(&proof, memory, f.stop) == 0)
-		follow_list(&f, list);
-}
-
-void follow_round(const struct follow *f)
-{
-	_cleanup_channels_ struct channels list = {0};
-	struct err err = {0};
-
-	if (ask(f, &list, &err) < 0) {
-		if (atomic_load(f->stop))
-			return;
-		if (mirror_state_fault(f->state, err.text)) {
-			log_warn("mirror: %s; what is here is served on", err.text);
-			f->changed(f->arg);
-		}
-		return;
-	}
-	if (mirror_state_heard(f->state, &list, (uint64_t)time(NULL))) {
-		log_info("mirror: follows %s channels=%zu", f->url, list.row_count);
+	if (mirror_state_heard(f->state, list, (uint64_t)time(NULL))) {
+		log_info("mirror: follows %s channels=%zu", f->url, list->row_count);
 		f->changed(f->arg);
 	}
-	tell_others(f, &list);
+	tell_others(f, list);
 	mirror_state_begin(f->state);
-	look(f, &list);
+	follow_list(f, list);
 	if (atomic_load(f->stop))
 		return;
 	mirror_state_end(f->state);
 	clean(f);
+}
+
+/* What the scans know of the blobs is read once a round: a verdict that comes later is the next round's. */
+static int recall(const struct follow *f, struct err *err)
+{
+	_cleanup_free_ char *memory = path_join(f->wish->state, VERIFIED_FILE);
+
+	return memory && blobproof_load(f->proof, memory, f->stop) == 0
+		       ? 0
+		       : err_oom(err, "what is known of the blobs");
+}
+
+static void fail(const struct follow *f, const struct err *why)
+{
+	if (atomic_load(f->stop) || !mirror_state_fault(f->state, why->text))
+		return;
+	log_warn("mirror: %s; what is here is served on", why->text);
+	f->changed(f->arg);
+}
+
+void follow_round(const struct follow *options)
+{
+	_cleanup_channels_ struct channels list = {0};
+	_cleanup_(blobproof_release) struct blobproof proof = {0};
+	struct follow f = *options;
+	struct err err = {0};
+	int r;
+
+	f.proof = &proof;
+	r = ask(&f, &list, &err);
+	if (r == 0)
+		r = recall(&f, &err);
+	if (r < 0)
+		fail(&f, &err);
+	else
+		go_through(&f, &list);
 }

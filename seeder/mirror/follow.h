@@ -18,10 +18,10 @@ struct follow {
 	struct tcp_cut *cut;        /* cut after that */
 	void (*changed)(void *arg); /* the state has news */
 	void *arg;
-	struct blobproof *proof; /* the round's own */
+	struct blobproof *proof; /* follow_round's own */
 };
 
 /* How it went is in the state, and in the log where that is news. */
-void follow_round(const struct follow *f);
+void follow_round(const struct follow *options);
 
 #endif
