@@ -31,6 +31,7 @@ unsigned seedask_pausers(const struct seedask *a);
 /* What these seeders said last, as seedask_save left it; without that file nothing. -EBADMSG or the errno of
  * reading. */
 int seedask_load(struct seedask *a, const struct seedfolder *f, struct err *err);
+/* 0, -ENOMEM, or the errno of writing; what was saved before is there then. */
 int seedask_save(const struct seedask *a, const struct seedfolder *f, struct err *err);
 
 #endif

@@ -29,14 +29,17 @@ void seedfolder_drain(int watch);
 
 /* All zero when there is none yet. -EBADMSG or the errno of reading it. */
 int seedfolder_policy(const struct seedfolder *f, struct seed_policy *ret, struct err *err);
+/* 0, -ENOMEM, or the errno of writing; what was there before stays then. */
 int seedfolder_put_policy(const struct seedfolder *f, const struct seed_policy *p, struct err *err);
 
-/* *ret: free(); NULL when there is none yet. */
+/* *ret: free(); NULL when there is none yet. 0 or the errno of reading. */
 int seedfolder_heads(const struct seedfolder *f, char **ret, struct err *err);
+/* 0 or the errno of writing; what was there before stays then. */
 int seedfolder_put_heads(const struct seedfolder *f, const struct buf *text, struct err *err);
 
 /* SEED_UNKNOWN when nothing is written. */
 enum seed_state seedfolder_state(const struct seedfolder *f);
+/* As seedfolder_put_policy. */
 int seedfolder_put_state(const struct seedfolder *f, enum seed_state state, struct err *err);
 
 /* How many jobs run: files whose name is a number. */

@@ -245,8 +245,10 @@ static void ask_policy(struct agent *a)
 		ask.seeders[ask.seeder_count++] = a->args.seeders[i];
 	if (seedfolder_open(AGENT_SEED, &folder, &err) < 0 ||
 		seedask(&ask, SEED_UNKNOWN, &answered, &policy, &err) < 0 ||
-		seedfolder_put_policy(&folder, &policy, &err) < 0 || seedask_save(&ask, &folder, &err) < 0)
+		seedfolder_put_policy(&folder, &policy, &err) < 0)
 		log_warn("seeds without a policy: %s", err.text);
+	else if (seedask_save(&ask, &folder, &err) < 0)
+		log_warn("what each seeder said of seeding is not kept: %s", err.text);
 }
 
 /* Before the switch already, so that the neighbours need not wait for this node's whole boot. */

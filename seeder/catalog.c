@@ -246,7 +246,7 @@ static void scan_also(struct scan *s)
 		_cleanup_free_ struct store_release *rel = calloc(1, sizeof(*rel));
 		const struct offer *offer;
 		char ref[DIGEST_TEXT_SIZE];
-		struct err why; /* without one its code is lost */
+		struct err why = {0}; /* without one its code is lost */
 
 		digest_format(&s->wish->also[i], ref);
 		if (rel && store_resolve(s->store, ref, rel, NULL) == 0)

@@ -29,7 +29,7 @@ int scanner_start(struct loop *loop, const char *store, const struct scanner_cli
 	struct scanner **ret, struct err *err);
 /* Scans on this thread what needs no reading, and tells the client. Once, before the loop runs. */
 void scanner_first(struct scanner *s);
-/* Waits for a scan that runs. Takes NULL. */
+/* Ends a scan that runs (catalog_wish's stop) and waits for that end. Takes NULL. */
 void scanner_stop(struct scanner *s);
 
 /* Scans soon. From any thread. */

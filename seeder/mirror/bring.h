@@ -36,7 +36,8 @@ struct bring {
  * 1 when it was brought, 0 when it was here with a good signature already; what of it was missing or damaged
  * then has come anew: by the proof's verdicts, which tell of what a scan has read, or by its size. *ret: as
  * it is in the store. -EBADMSG, -ENOKEY, -EKEYREJECTED: not what it should be; -EEXIST: here is another
- * release of that name; else what network or disk had. The store is as before then.
+ * release of that name; else what network or disk had. The store is as before then, but what was mended
+ * already of a release that is here stays mended.
  */
 int bring_release(const struct bring *b, struct store_release *ret, struct err *err);
 
