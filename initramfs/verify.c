@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,13 +10,11 @@
 
 #include "imager/base/cleanup.h"
 #include "imager/base/io.h"
+#include "imager/format/json.h"
 #include "imager/format/trust.h"
 
 #define IDENTITY_LIMIT 4096
 #define KEYRING_LIMIT  (MINISIGN_KEYRING_MAX * 1024)
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
 
 void release_evidence_release(struct release_evidence *e)
 {

@@ -7,15 +7,12 @@
 #include "seeder/head.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
 #include "imager/base/hostlist.h"
 #include "imager/base/log.h"
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
+#include "imager/format/json.h"
 
 static struct seed_policy policy_of(const struct head *h, const struct cluster_node *node)
 {

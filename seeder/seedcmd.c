@@ -1,19 +1,16 @@
 /* Owns the seed command: tells the seeder which nodes are to seed. What it does with that is seedapi.c's. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "imager/base/hostlist.h"
+#include "imager/format/json.h"
 #include "seeder/commands.h"
 #include "seeder/server.h"
 #include "seeder/wire/http.h"
 
 #define ANSWER_LIMIT (1U << 20)
 #define TIMEOUT_S    10
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
 
 struct seed_options {
 	const char *server;

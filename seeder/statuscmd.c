@@ -1,7 +1,6 @@
 /* Owns the status command: asks the seeder for the node table and shows it. The table itself is status.c's.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "imager/base/hostlist.h"
 #include "imager/base/progress.h"
 #include "imager/base/text.h"
+#include "imager/format/json.h"
 #include "seeder/commands.h"
 #include "seeder/seedwords.h"
 #include "seeder/server.h"
@@ -27,9 +27,6 @@ struct status_options {
 	const char *server;
 	int watch, json;
 };
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
 
 static const char *text_of(const json_t *node, const char *key)
 {

@@ -3,11 +3,11 @@
 #include "seeder/wire/report.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "imager/base/cleanup.h"
 #include "imager/base/text.h"
+#include "imager/format/json.h"
 
 static const char *const phase_names[PHASE_COUNT] = {
 	[PHASE_UNKNOWN] = "unknown",
@@ -69,9 +69,6 @@ static const struct field {
 	NUMBER_FIELD(bytes_by_http),
 	NUMBER_FIELD(agent_rss),
 };
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
 
 static json_t *field_value(const struct report *r, const struct field *f)
 {

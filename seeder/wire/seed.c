@@ -2,13 +2,10 @@
 #include "seeder/wire/seed.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "imager/base/cleanup.h"
-
-DEFINE_CLEANUP(json_t *, json_decref)
-#define _cleanup_json_ _cleanup_(json_decref_p)
+#include "imager/format/json.h"
 
 static const char *const state_names[SEED_STATE_COUNT] = {
 	[SEED_UNKNOWN] = "unknown",
