@@ -40,7 +40,7 @@ int mirror_start(
 	struct loop *loop, const struct mirror_options *options, struct mirror **ret, struct err *err);
 /* How long the other seeder may say nothing. */
 #define MIRROR_QUIET_S 5
-/* Ends a round that runs, whatever it is at. Takes NULL. */
+/* Ends a round that runs, whatever it is at, but for the look-up of the other seeder's name. Takes NULL. */
 void mirror_stop(struct mirror *m);
 
 /* A round soon, and whatever failed is tried again: keys or groups have changed. On the loop. */

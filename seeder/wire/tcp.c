@@ -2,7 +2,9 @@
 #include "seeder/wire/tcp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -21,7 +23,7 @@ void tcp_cut_release(struct tcp_cut *c)
 	(void)pthread_mutex_destroy(&c->lock);
 }
 
-/* shutdown(2) wakes whoever waits for the socket, in connect(2), too; close(2) would not. */
+/* shutdown(2) wakes whoever waits for the socket, for its connection, too; close(2) would not. */
 void tcp_cut(struct tcp_cut *c)
 {
 	(void)pthread_mutex_lock(&c->lock);
@@ -55,7 +57,6 @@ void tcp_let_go(struct tcp_cut *c)
 
 /* ---- connections ---- */
 
-/* On Linux the time-out for sending is the one of connect(2) too: socket(7), SO_SNDTIMEO. */
 static int set_timeout(int fd, int timeout_s)
 {
 	const struct timeval timeout = {.tv_sec = timeout_s};
@@ -66,17 +67,40 @@ static int set_timeout(int fd, int timeout_s)
 	return 0;
 }
 
+/* Does not wait. */
+static int begin(int fd, const struct addrinfo *address)
+{
+	return connect(fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS ? -errno : 0;
+}
+
+static int await(int fd, int timeout_s)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLOUT};
+	int r = poll(&ready, 1, timeout_s * 1000), fault = 0;
+	socklen_t size = sizeof(fault);
+
+	if (r <= 0)
+		return r < 0 ? -errno : -ETIMEDOUT;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+		return -errno;
+	return -fault;
+}
+
+/* It is held once it is on its way: a cut of a socket that is not would not keep it from connecting. */
 static int connect_to(const struct addrinfo *address, const struct tcp_place *place)
 {
-	_cleanup_close_ int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd =
+		socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int r = fd < 0 ? -errno : set_timeout(fd, place->timeout_s);
 
+	if (r == 0)
+		r = begin(fd, address);
 	if (r == 0)
 		r = hold(place->cut, fd);
 	if (r < 0)
 		return r;
-	if (connect(fd, address->ai_addr, address->ai_addrlen) < 0) {
-		r = errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
+	r = await(fd, place->timeout_s);
+	if (r < 0) {
 		tcp_let_go(place->cut);
 		return r;
 	}
