@@ -48,6 +48,8 @@ def again(kept, count, args):
     while len(kept) < count and time.monotonic() < until:
         kept += answered(count - len(kept), args)
     kept += answered(10, args)
+    while args.room and len(kept) == count and time.monotonic() < until:
+        kept += answered(10, args)
 
 
 def place(text):
@@ -62,6 +64,7 @@ def main():
     parser.add_argument("--path", default="/v1/health")
     parser.add_argument("--open", type=int, required=True)
     parser.add_argument("--close", type=int, default=0)
+    parser.add_argument("--room", action="store_true", help="there is some: ask for ten more until one is taken")
     parser.add_argument("--hold", action="store_true", help="until the end of the input")
     args = parser.parse_args()
     kept = answered(args.open, args)

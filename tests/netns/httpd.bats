@@ -50,6 +50,6 @@ connections() {
 
 	[ "$(connections 10.77.0.9 --open 256 | xargs)" = "256 256" ]
 	[ "$(connections 10.77.0.10 --open 400 --close 100 | xargs)" = "256 256" ]
-	[ "$(connections 10.77.0.11 --open 255 --close 255 | xargs)" = "255 256" ]
+	[ "$(connections 10.77.0.11 --open 255 --close 255 --room | xargs)" = "255 256" ]
 	exec {fd}>&-
 }
