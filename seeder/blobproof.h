@@ -1,7 +1,7 @@
 /*
- * Private to the catalog's scan: the proof of a blob against what the signed manifest says of it, and the
- * memory of what was hashed before (verified.h). The verdict of a former scan holds for the same file; a new
- * one is kept, good or bad.
+ * For the catalog's scan and a mirror's rounds: the proof of a blob against what the signed manifest says of
+ * it, and the memory of what was hashed before (verified.h), which the scan alone writes. The verdict of a
+ * former scan holds for the same file; a new one is kept, good or bad.
  */
 #ifndef SEEDER_BLOBPROOF_H
 #define SEEDER_BLOBPROOF_H

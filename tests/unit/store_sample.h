@@ -47,6 +47,26 @@ static inline struct store_release publish(struct store *s, const char *profile,
 	return rel;
 }
 
+/* A root image with a hash tree; bad: the manifest names another root hash. All digests are right. */
+static inline struct store_release publish_tree(struct store *s, const char *profile, int bad)
+{
+	_cleanup_free_ char *folder = NULL, *path = NULL;
+	static const char image[2 * VERITY_BLOCK] = "image";
+	struct release r = add_parts(s, profile, "other");
+	struct store_release rel;
+	int is_new;
+
+	assert_int_equal(store_temp_dir(s, &folder, NULL), 0);
+	path = path_join(folder, "root");
+	assert_int_equal(write_file(path, &(struct file_content){image, sizeof(image), 0644}, NULL), 0);
+	assert_int_equal(verity_append(path, &r.verity, NULL), 0);
+	assert_int_equal(store_add_file(s, path, &r.root, NULL), 0);
+	if (bad)
+		r.verity.root_hash.bytes[7] ^= 1;
+	assert_int_equal(store_publish(s, &r, &rel, &is_new, NULL), 0);
+	return rel;
+}
+
 static inline void expect_names(struct store *s, const char *expected)
 {
 	_cleanup_store_list_ struct store_list list = {0};

@@ -287,26 +287,6 @@ static void test_memory_damaged(void **state)
 	assert_string_equal(again, "good " HEX " 1 2 3\nbad " HEX " 7 8 9\n");
 }
 
-/* A root image with a hash tree; bad: the manifest names another root hash. All digests are right. */
-static struct store_release publish_tree(struct store *s, const char *profile, int bad)
-{
-	_cleanup_free_ char *folder = NULL, *path = NULL;
-	static const char image[2 * VERITY_BLOCK] = "image";
-	struct release r = add_parts(s, profile, "other");
-	struct store_release rel;
-	int is_new;
-
-	assert_int_equal(store_temp_dir(s, &folder, NULL), 0);
-	path = path_join(folder, "root");
-	assert_int_equal(write_file(path, &(struct file_content){image, sizeof(image), 0644}, NULL), 0);
-	assert_int_equal(verity_append(path, &r.verity, NULL), 0);
-	assert_int_equal(store_add_file(s, path, &r.root, NULL), 0);
-	if (bad)
-		r.verity.root_hash.bytes[7] ^= 1;
-	assert_int_equal(store_publish(s, &r, &rel, &is_new, NULL), 0);
-	return rel;
-}
-
 /* The same image, offered under the tree it has and refused under another; remembered either way. */
 static void test_tree(void **state)
 {
