@@ -52,7 +52,8 @@ void peer_measure(struct torrent *t, struct peer *peer, uint64_t downloaded, uin
 		if (ms < RATE_MS)
 			return;
 		rate = (downloaded - peer->mark) * 1000 / ms;
-		peer->rate = peer->has_rate ? (peer->rate + rate) / 2 : rate;
+		/* Falls slowly, rises at once: who has only waited is not slow. */
+		peer->rate = peer->has_rate && peer->rate > rate ? (peer->rate + rate) / 2 : rate;
 		peer->has_rate = 1;
 		if (peer->rate > t->fastest)
 			t->fastest = peer->rate;

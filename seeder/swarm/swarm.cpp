@@ -191,8 +191,16 @@ struct counters {
 
 using address_set = std::set<lt::address>;
 
+/*
+ * Counts what comes from a peer, and ends the connection when nothing comes for what was asked. The library
+ * waits peer_timeout for that, and gives meanwhile one block in request_timeout to others: a node whose
+ * upstream died with the next pieces asked of it has another upstream by then, but may ask it for nothing.
+ */
 struct peer_counter final : lt::peer_plugin {
-	peer_counter(std::shared_ptr<counters> c, bool is_marked) : count(std::move(c)), marked(is_marked)
+	static constexpr auto patience = std::chrono::seconds(4);
+
+	peer_counter(const lt::peer_connection_handle &p, std::shared_ptr<counters> c, bool is_marked)
+	    : peer(p), count(std::move(c)), marked(is_marked)
 	{
 	}
 
@@ -201,11 +209,50 @@ struct peer_counter final : lt::peer_plugin {
 		count->all += uint64_t(data.size());
 		if (marked)
 			count->marked += uint64_t(data.size());
+		answered(1);
 		return false;
 	}
 
+	void sent_request(const lt::peer_request &) override
+	{
+		if (asked++ == 0)
+			since = lt::clock_type::now();
+	}
+
+	void sent_cancel(const lt::peer_request &) override
+	{
+		answered(1);
+	}
+
+	bool on_reject(const lt::peer_request &) override
+	{
+		answered(1);
+		return false;
+	}
+
+	bool on_choke() override
+	{
+		answered(asked);
+		return false;
+	}
+
+	void tick() override
+	{
+		if (asked > 0 && lt::clock_type::now() - since >= patience)
+			peer.disconnect(lt::errors::timed_out, lt::operation_t::bittorrent);
+	}
+
+	void answered(int blocks)
+	{
+		asked = std::max(0, asked - blocks);
+		since = lt::clock_type::now();
+	}
+
+	lt::peer_connection_handle peer;
 	std::shared_ptr<counters> count;
 	bool marked;
+	int asked = 0; /* blocks */
+	lt::time_point since;
 };
 
 struct torrent_counter final : lt::torrent_plugin {
@@ -217,7 +264,7 @@ struct torrent_counter final : lt::torrent_plugin {
 	{
 		bool marked = marks.count(peer.remote().address()) != 0;
 
-		return std::make_shared<peer_counter>(count, marked);
+		return std::make_shared<peer_counter>(peer, count, marked);
 	}
 
 	std::shared_ptr<counters> count;

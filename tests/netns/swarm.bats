@@ -101,6 +101,20 @@ check_whole() {
 	[ "$(count "$line" downloaded)" -le $((SIZE + SIZE / 10)) ]
 }
 
+@test "an upstream that vanishes with pieces asked of it is left at once" {
+	local begun
+	fetch n1 10.9.0.1 25mbit
+	timeout 20 sh -c 'until cmp -s -n 2097152 "$0" "$1"; do sleep 0.05; done' "$T/n1.img" "$T/image"
+	ip -n "$NS_PREFIX-seeder" link set eth0 down
+	begun=$SECONDS
+	# the library's own patience is 10 s
+	timeout 20 sh -c 'while ip netns exec "$0" ss -Htn state established dst "$1" dport = 6881 | grep -q .; do sleep 0.1; done' \
+		"$NS_PREFIX-n1" $SEEDER
+	[ $((SECONDS - begun)) -le 7 ]
+	ip -n "$NS_PREFIX-seeder" link set eth0 up
+	check_whole n1
+}
+
 @test "a fetcher that is killed goes on where it was" {
 	fetch n1 10.9.0.1 50mbit
 	timeout 20 sh -c 'until cmp -s -n 8388608 "$0" "$1"; do sleep 0.05; done' "$T/n1.img" "$T/image"
