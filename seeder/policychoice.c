@@ -47,7 +47,8 @@ static int is_brake(const struct torrent *t, const struct peer *peer, uint64_t n
 {
 	const struct peer *up = peer->upstream;
 
-	return is_slow(t, peer, now) && up && is_swift(t, up) && peer->left > up->before + t->fastest / 4;
+	return is_slow(t, peer, now) && up && is_swift(t, up) && peer->left > up->before &&
+	       peer->left - up->before > t->fastest / 4;
 }
 
 /* Of those that have enough: is there, is no brake and is not below the peer. */

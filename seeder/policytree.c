@@ -8,7 +8,8 @@
 /* Expiry, in announces missed. */
 #define EXPIRE_MS(interval_s) ((interval_s)*2500U)
 #define SWEEP_MS              1000
-#define RATE_MS               1000 /* a rate is measured over so long at least */
+#define RATE_MS               1000                /* a rate is measured over so long at least */
+#define BYTES_MAX             (UINT64_MAX / 1000) /* so many at most count between two announces */
 
 void torrent_release(struct torrent *t)
 {
@@ -43,19 +44,19 @@ int torrent_add_seeder(struct torrent *t, struct policy_peer seeder)
 	return 0;
 }
 
-/* Half of the old, half of the new: announces come every two seconds, and pieces in bursts. */
+/* Half of the old, half of the new: announces come every two seconds, and pieces in bursts. It rises at once,
+ * as who has only waited is not slow. A stranger's words say nothing of what a node can do. */
 void peer_measure(struct torrent *t, struct peer *peer, uint64_t downloaded, uint64_t now)
 {
-	uint64_t ms = now - peer->marked, rate;
+	uint64_t ms = now - peer->marked, bytes = downloaded - peer->mark, rate;
 
 	if (peer->marked && downloaded >= peer->mark) {
 		if (ms < RATE_MS)
 			return;
-		rate = (downloaded - peer->mark) * 1000 / ms;
-		/* Falls slowly, rises at once: who has only waited is not slow. */
+		rate = (bytes < BYTES_MAX ? bytes : BYTES_MAX) * 1000 / ms;
 		peer->rate = peer->has_rate && peer->rate > rate ? (peer->rate + rate) / 2 : rate;
 		peer->has_rate = 1;
-		if (peer->rate > t->fastest)
+		if (peer->rack >= 0 && peer->rate > t->fastest)
 			t->fastest = peer->rate;
 	} else {
 		peer->has_rate = 0;

@@ -1,6 +1,7 @@
 /*
- * Owns libtorrent: the session, its settings, its alerts and the exact count of bytes by peer address. Knows
- * nothing of trackers' policy, of digests or of what the file means. No exception leaves this file.
+ * Owns libtorrent: the session, its settings, its alerts, a node's disk I/O and the exact count of bytes by
+ * peer address. Knows nothing of trackers' policy, of digests or of what the file means. No exception leaves
+ * this file.
  */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow" /* a function and a struct of one name are usual in C */
@@ -437,8 +438,11 @@ lt::storage_error storage_error_of(int r, lt::operation_t operation)
 {
 	lt::storage_error error;
 
-	if (r < 0) {
+	if (r == -ENODATA) /* it is hashed piece by piece then, what is missing is fetched */
+		error.ec = lt::errors::make_error_code(lt::errors::file_too_short);
+	else if (r < 0)
 		error.ec.assign(-r, lt::system_category());
+	if (r < 0) {
 		error.operation = operation;
 		error.file(lt::file_index_t{0});
 	}
@@ -546,8 +550,9 @@ struct tmpfs_io final : lt::disk_interface, lt::buffer_allocator_interface {
 			lt::post(context, std::move(done));
 	}
 
-	void async_stop_torrent(lt::storage_index_t, std::function<void()> done) override
+	void async_stop_torrent(lt::storage_index_t at, std::function<void()> done) override
 	{
+		datafile_close(&of(at).file);
 		if (done)
 			lt::post(context, std::move(done));
 	}
