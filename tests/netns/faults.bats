@@ -234,7 +234,9 @@ scenario_trackers() {
 	done
 	for i in 1 2 3 4 5; do
 		completes 60 $i
-		jq -se "map(select(.phase == \"mount\"))[0] | .bytes_by_http == $SIZE and .agent_rss < 67108864" www$i/reports
+		# On a busy machine the last report may get lost: nobody repeats it here, as a node that goes on would.
+		jq -se "(map(.agent_rss) | max | . > 0 and . < 67108864) and
+			all(.[] | select(.phase == \"mount\"); .bytes_by_http == $SIZE)" www$i/reports
 		grep -q 'swarm, try 1: no piece of the image came for 15 s, 0 peers' n$i.log
 	done
 }
