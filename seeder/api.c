@@ -176,7 +176,7 @@ static void get_blob(void *arg, const struct httpd_request *q, struct httpd_answ
 {
 	struct head *h = arg;
 	struct digest digest;
-	const struct catalog_blob *blob = NULL;
+	const struct proved_blob *blob = NULL;
 	int fd;
 
 	if (digest_parse(q->rest, &digest) == 0)
@@ -185,7 +185,7 @@ static void get_blob(void *arg, const struct httpd_request *q, struct httpd_answ
 		httpd_sentence(answer, 404, "nothing of that digest is offered");
 		return;
 	}
-	fd = catalog_blob_open(blob);
+	fd = proved_blob_open(blob);
 	if (fd < 0) {
 		log_error("%s: %s", blob->path,
 			fd == -ESTALE ? "was changed since it was hashed" : strerror(-fd));

@@ -78,7 +78,7 @@ static int judge_blob(
 	return 0;
 }
 
-int blobproof_blob(struct blobproof *p, const struct suspect *b, struct catalog_blob *ret, struct err *err)
+int blobproof_blob(struct blobproof *p, const struct suspect *b, struct proved_blob *ret, struct err *err)
 {
 	_cleanup_free_ char *path = store_blob_path(b->store, &b->part->digest);
 	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
@@ -95,7 +95,7 @@ int blobproof_blob(struct blobproof *p, const struct suspect *b, struct catalog_
 	r = judge_blob(p, fd, b, &st, err);
 	if (r < 0)
 		return r;
-	*ret = (struct catalog_blob){
+	*ret = (struct proved_blob){
 		.part = *b->part, .path = TAKE(path), .inode = st.st_ino, .mtime = st.st_mtim};
 	return 0;
 }
@@ -153,15 +153,28 @@ static int judge_tree(
 }
 
 int blobproof_tree(
-	struct blobproof *p, const struct release *r, const struct catalog_blob *root, struct err *err)
+	struct blobproof *p, const struct release *r, const struct proved_blob *root, struct err *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
 	if (!r->verity.data_size)
 		return 0;
-	fd = catalog_blob_open(root);
+	fd = proved_blob_open(root);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_path(err, fd < 0 ? -fd : errno, root->path);
 	return judge_tree(p, fd, r, &st, err);
+}
+
+int proved_blob_open(const struct proved_blob *b)
+{
+	_cleanup_close_ int fd = open(b->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_ino != b->inode || (uint64_t)st.st_size != b->part.size ||
+		st.st_mtim.tv_sec != b->mtime.tv_sec || st.st_mtim.tv_nsec != b->mtime.tv_nsec)
+		return -ESTALE;
+	return TAKE_FD(fd);
 }

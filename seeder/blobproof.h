@@ -6,10 +6,23 @@
 #ifndef SEEDER_BLOBPROOF_H
 #define SEEDER_BLOBPROOF_H
 
+#include <stdatomic.h>
+#include <sys/stat.h>
+
 #include "imager/base/err.h"
+#include "imager/format/release.h"
 #include "imager/format/store.h"
-#include "seeder/catalog.h"
 #include "seeder/verified.h"
+
+struct proved_blob {
+	struct release_part part;
+	char *path;
+	ino_t inode; /* as it was when it was proved */
+	struct timespec mtime;
+};
+
+/* Opens a blob that is still the file that was proved; its fd, or -ESTALE (another file by now), -errno. */
+int proved_blob_open(const struct proved_blob *b);
 
 struct blobproof {
 	const atomic_int *stop;        /* as of digest_fd */
@@ -32,11 +45,11 @@ struct suspect {
 
 /* *ret: the blob, its path free(). -EBADMSG: other bytes, or another number of them; -EAGAIN; -ECANCELED;
  * what the file system has. */
-int blobproof_blob(struct blobproof *p, const struct suspect *b, struct catalog_blob *ret, struct err *err);
+int blobproof_blob(struct blobproof *p, const struct suspect *b, struct proved_blob *ret, struct err *err);
 /* What is known of it without reading it; one that is missing or of another size is VERDICT_BAD. */
 enum verdict blobproof_recall(const struct blobproof *p, const struct suspect *b);
 /* The hash tree behind the root image; a release without one is good. Errors as above. */
 int blobproof_tree(
-	struct blobproof *p, const struct release *r, const struct catalog_blob *root, struct err *err);
+	struct blobproof *p, const struct release *r, const struct proved_blob *root, struct err *err);
 
 #endif

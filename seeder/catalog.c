@@ -100,7 +100,7 @@ static int prove_blobs(struct scan *s, struct offer *o, struct err *err)
 	const struct {
 		const char *what;
 		const struct release_part *part;
-		struct catalog_blob *blob;
+		struct proved_blob *blob;
 	} rows[] = {
 		{"kernel", &o->release.kernel, &o->kernel},
 		{"initramfs", &o->release.initramfs, &o->initramfs},
@@ -306,29 +306,15 @@ const struct offer *catalog_image(const struct catalog *c, const struct digest *
 	return NULL;
 }
 
-const struct catalog_blob *catalog_blob(const struct catalog *c, const struct digest *blob)
+const struct proved_blob *catalog_blob(const struct catalog *c, const struct digest *blob)
 {
 	for (size_t i = 0; c && i < c->offer_count; i++) {
 		const struct offer *o = c->offers[i];
-		const struct catalog_blob *const blobs[] = {
-			&o->kernel, &o->initramfs, &o->root, &o->packages};
+		const struct proved_blob *const blobs[] = {&o->kernel, &o->initramfs, &o->root, &o->packages};
 
 		for (size_t j = 0; j < ARRAY_SIZE(blobs); j++)
 			if (blobs[j]->path && digest_equal(&blobs[j]->part.digest, blob))
 				return blobs[j];
 	}
 	return NULL;
-}
-
-int catalog_blob_open(const struct catalog_blob *b)
-{
-	_cleanup_close_ int fd = open(b->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_ino != b->inode || (uint64_t)st.st_size != b->part.size ||
-		st.st_mtim.tv_sec != b->mtime.tv_sec || st.st_mtim.tv_nsec != b->mtime.tv_nsec)
-		return -ESTALE;
-	return TAKE_FD(fd);
 }

@@ -18,6 +18,7 @@
 #include "imager/format/digest.h"
 #include "imager/format/minisign.h"
 #include "imager/format/release.h"
+#include "seeder/blobproof.h"
 
 #define CATALOG_REF_SIZE 132
 
@@ -39,19 +40,12 @@ void catalog_wish_release(struct catalog_wish *w);
 int catalog_wish_channel(struct catalog_wish *w, const char *ref); /* once each; 0 or -ENOMEM */
 int catalog_wish_also(struct catalog_wish *w, const struct digest *release);
 
-struct catalog_blob {
-	struct release_part part;
-	char *path;
-	ino_t inode; /* as it was when it was proved */
-	struct timespec mtime;
-};
-
 struct offer {
 	struct digest digest; /* of the release manifest */
 	struct release release;
 	struct buf manifest, signature, torrent;
-	struct catalog_blob kernel, initramfs, root;
-	struct catalog_blob packages; /* for mirrors; path NULL: it is missing or damaged */
+	struct proved_blob kernel, initramfs, root;
+	struct proved_blob packages; /* for mirrors; path NULL: it is missing or damaged */
 };
 
 struct catalog_channel {
@@ -83,9 +77,6 @@ int catalog_scan(const struct catalog_wish *wish, struct catalog **ret, struct e
 const struct catalog_channel *catalog_channel(const struct catalog *c, const char *ref);
 const struct offer *catalog_release(const struct catalog *c, const struct digest *release);
 const struct offer *catalog_image(const struct catalog *c, const struct digest *root);
-const struct catalog_blob *catalog_blob(const struct catalog *c, const struct digest *blob);
-
-/* Opens a blob that is still the file that was proved; its fd, or -ESTALE (another file by now), -errno. */
-int catalog_blob_open(const struct catalog_blob *b);
+const struct proved_blob *catalog_blob(const struct catalog *c, const struct digest *blob);
 
 #endif

@@ -250,11 +250,11 @@ static void end_seed(struct head *h, struct seed *seed, const char *why)
 
 static int is_changed(const struct offer *o)
 {
-	const struct catalog_blob *const blobs[] = {&o->kernel, &o->initramfs, &o->packages};
+	const struct proved_blob *const blobs[] = {&o->kernel, &o->initramfs, &o->packages};
 	int changed = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(blobs); i++) {
-		int fd = blobs[i]->path ? catalog_blob_open(blobs[i]) : -1;
+		int fd = blobs[i]->path ? proved_blob_open(blobs[i]) : -1;
 
 		if (fd >= 0)
 			(void)close(fd);
@@ -273,7 +273,7 @@ int offers_check(void *head)
 
 	for (size_t i = 0; i < h->seed_count; i++) {
 		const struct offer *o = catalog_image(h->catalog, &h->seeds[i].image);
-		int fd = o ? catalog_blob_open(&o->root) : -ENOENT;
+		int fd = o ? proved_blob_open(&o->root) : -ENOENT;
 
 		if (fd >= 0)
 			(void)close(fd);

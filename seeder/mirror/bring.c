@@ -92,7 +92,7 @@ static int is_here(const struct bring *b, const struct parts *p, int is_new)
 {
 	const struct suspect suspect = {b->store, p->part, p->what};
 	enum verdict verdict = blobproof_recall(b->proof, &suspect);
-	struct catalog_blob blob = {0};
+	struct proved_blob blob = {0};
 	int r;
 
 	if (verdict != VERDICT_NONE || !is_new)

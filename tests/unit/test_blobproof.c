@@ -64,7 +64,7 @@ static void test_blob(void **state)
 		_cleanup_(blobproof_release) struct blobproof p = {
 			.stop = &stop, .is_bound = rows[i].is_bound};
 		const struct suspect suspect = {s, &r.root, "root image"};
-		struct catalog_blob blob = {0};
+		struct proved_blob blob = {0};
 		struct err err = {0};
 		struct stat st;
 
@@ -94,7 +94,7 @@ static void test_no_file(void **state)
 	const struct suspect suspect = {s, &r.root, "root image"};
 	_cleanup_free_ char *path = store_blob_path(s, &r.root.digest), *other = path_join(*state, "other");
 	_cleanup_(blobproof_release) struct blobproof p = {0};
-	struct catalog_blob blob = {0};
+	struct proved_blob blob = {0};
 
 	lay(other, "image");
 	lay(path, NULL);
@@ -120,7 +120,7 @@ static void test_memory(void **state)
 	const struct release r = add_parts(s, "slurm", "image");
 	_cleanup_free_ char *memory = path_join(*state, VERIFIED_FILE);
 	_cleanup_(blobproof_release) struct blobproof first = {0};
-	struct catalog_blob blob = {0};
+	struct proved_blob blob = {0};
 
 	assert_int_equal(blobproof_blob(&first, &(struct suspect){s, &r.kernel, "kernel"}, &blob, NULL), 0);
 	free(blob.path);
@@ -160,7 +160,7 @@ static void test_tree(void **state)
 	const struct store_release releases[] = {publish_tree(s, "good", 0), publish_tree(s, "bad", 1)};
 	const struct release *good = &releases[0].release;
 	_cleanup_(blobproof_release) struct blobproof p = {0};
-	struct catalog_blob root = {0};
+	struct proved_blob root = {0};
 	struct release none = *good;
 
 	assert_int_equal(blobproof_blob(&p, &(struct suspect){s, &good->root, "root image"}, &root, NULL), 0);

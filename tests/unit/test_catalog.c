@@ -90,7 +90,7 @@ static void test_offered(void **state)
 	assert_ptr_equal(catalog_blob(c, &rel.release.packages.digest), &o->packages);
 	assert_null(catalog_blob(c, &o->digest));
 	assert_null(catalog_channel(c, "slurm:2"));
-	fd = catalog_blob_open(&o->root);
+	fd = proved_blob_open(&o->root);
 	assert_true(fd >= 0);
 	(void)close(fd);
 }
@@ -175,7 +175,7 @@ static void test_remembered(void **state)
 	first = scan(&w);
 	assert_non_null(first->channels[0].offer);
 	assert_int_equal(write_file(image, &(struct file_content){"imagE", 5, 0644}, NULL), 0);
-	assert_int_equal(catalog_blob_open(&first->channels[0].offer->root), -ESTALE);
+	assert_int_equal(proved_blob_open(&first->channels[0].offer->root), -ESTALE);
 	assert_int_equal(utimensat(AT_FDCWD, image, times, 0), 0);
 	second = scan(&w);
 	assert_non_null(second->channels[0].offer);
