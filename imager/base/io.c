@@ -10,12 +10,16 @@
 
 #include "imager/base/cleanup.h"
 
-ssize_t read_full(int fd, void *data, size_t len)
+/* At an offset, or where the file stands. */
+#define HERE ((off_t)-1)
+
+static ssize_t read_all(int fd, char *data, size_t len, off_t at)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = read(fd, (char *)data + done, len - done);
+		ssize_t n = at == HERE ? read(fd, data + done, len - done)
+				       : pread(fd, data + done, len - done, at + (off_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -26,56 +30,43 @@ ssize_t read_full(int fd, void *data, size_t len)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+static int write_all(int fd, const char *data, size_t len, off_t at)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = at == HERE ? write(fd, data + done, len - done)
+				       : pwrite(fd, data + done, len - done, at + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t read_full(int fd, void *data, size_t len)
+{
+	return read_all(fd, data, len, HERE);
 }
 
 int write_full(int fd, const void *data, size_t len)
 {
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = write(fd, (const char *)data + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return 0;
+	return write_all(fd, data, len, HERE);
 }
 
 ssize_t pread_full(int fd, void *data, size_t len, uint64_t at)
 {
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pread(fd, (char *)data + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
+	return at > INT64_MAX ? -EINVAL : read_all(fd, data, len, (off_t)at);
 }
 
 int pwrite_full(int fd, const void *data, size_t len, uint64_t at)
 {
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pwrite(fd, (const char *)data + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return 0;
+	return at > INT64_MAX ? -EINVAL : write_all(fd, data, len, (off_t)at);
 }
 
 int allocate_full(int fd, uint64_t size)
